@@ -3,6 +3,7 @@ module github.com/fairlead-mesh/fairlead
 go 1.26.0
 
 require github.com/fairlead-mesh/fairlead/pkg v0.0.0
+
 require github.com/fairlead-mesh/fairlead/proto v0.0.0
 
 replace github.com/fairlead-mesh/fairlead/pkg => ./pkg
@@ -60,6 +61,7 @@ require (
 	github.com/prometheus/otlptranslator v1.0.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	github.com/rs/cors v1.11.1 // indirect
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/soheilhy/cmux v0.1.5 // indirect

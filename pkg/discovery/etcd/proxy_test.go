@@ -1,0 +1,76 @@
+package etcd_test
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// proxy passes TCP on, and can be cut as a cable can.
+type proxy struct {
+	lis    net.Listener
+	target string
+
+	mu    sync.Mutex
+	down  bool
+	conns []net.Conn
+	tasks sync.WaitGroup
+}
+
+func startProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{lis: lis, target: target}
+	p.tasks.Go(p.serve)
+	t.Cleanup(func() {
+		lis.Close()
+		p.cut()
+		p.tasks.Wait()
+	})
+	return p
+}
+
+func (p *proxy) address() string { return p.lis.Addr().String() }
+
+func (p *proxy) serve() {
+	for {
+		in, err := p.lis.Accept()
+		if err != nil {
+			return
+		}
+		p.join(in)
+	}
+}
+
+func (p *proxy) join(in net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out, err := net.Dial("tcp", p.target)
+	if p.down || err != nil {
+		in.Close()
+		return
+	}
+	p.conns = append(p.conns, in, out)
+	p.tasks.Go(func() { io.Copy(in, out); in.Close() })
+	p.tasks.Go(func() { io.Copy(out, in); out.Close() })
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = true
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
+
+func (p *proxy) heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = false
+}
