@@ -232,42 +232,43 @@ func (k *keeper) note(ctx context.Context, err error) {
 
 // apply makes one key what it shall be.
 func (k *keeper) apply(ctx context.Context, e *entry) error {
-	k.attend(ctx, e)
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	called, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var err error
 	switch e.action {
 	case publish:
 		absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
-		_, err = k.client.Txn(ctx).If(absent).Then(clientv3.OpPut(e.key, e.value)).Commit()
+		_, err := k.client.Txn(called).If(absent).Then(clientv3.OpPut(e.key, e.value)).Commit()
+		return err
 	case register:
-		_, err = k.client.Put(ctx, e.key, e.value, clientv3.WithLease(k.lease.id))
-	case remove:
+		put, err := k.client.Put(called, e.key, e.value, clientv3.WithLease(k.lease.id))
+		if err == nil {
+			k.attend(ctx, e.key, put.Header.Revision+1)
+		}
+		return err
+	default:
+		k.neglect(e.key)
 		ours := clientv3.Compare(clientv3.LeaseValue(e.key), "=", k.lease.id)
-		_, err = k.client.Txn(ctx).If(ours).Then(clientv3.OpDelete(e.key)).Commit()
+		_, err := k.client.Txn(called).If(ours).Then(clientv3.OpDelete(e.key)).Commit()
+		return err
 	}
-	return err
 }
 
-// attend watches the keys on the lease, so that a round begins as soon as
-// somebody deletes one of them, or the lease with all of them. It is a help, not a
+// attend watches a key on the lease from a revision on, so that a round begins as
+// soon as somebody deletes it, or the lease with all its keys. It is a help, not a
 // need: what a watch misses, the next round sees.
-func (k *keeper) attend(ctx context.Context, e *entry) {
-	end, attended := k.attended[e.key]
-	if e.action == remove && attended {
-		end()
-		delete(k.attended, e.key)
-	}
-	if e.action != register || attended {
-		return
-	}
-	ctx, k.attended[e.key] = context.WithCancel(ctx)
+func (k *keeper) attend(ctx context.Context, key string, revision int64) {
+	k.neglect(key)
+	ctx, k.attended[key] = context.WithCancel(ctx)
 	k.tasks.Go(func() {
-		for ctx.Err() == nil {
-			for range k.client.Watch(ctx, e.key, clientv3.WithFilterPut()) {
-				k.poke()
-			}
-			pause(ctx, shortestWait)
+		for range k.client.Watch(ctx, key, clientv3.WithRev(revision), clientv3.WithFilterPut()) {
+			k.poke()
 		}
 	})
+}
+
+func (k *keeper) neglect(key string) {
+	if end, ok := k.attended[key]; ok {
+		end()
+		delete(k.attended, key)
+	}
 }

@@ -49,8 +49,12 @@ func (p *proxy) serve() {
 func (p *proxy) join(in net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.down {
+		in.Close()
+		return
+	}
 	out, err := net.Dial("tcp", p.target)
-	if p.down || err != nil {
+	if err != nil {
 		in.Close()
 		return
 	}
