@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairlead-mesh/fairlead/edge/catalog"
@@ -114,3 +115,12 @@ func (e *Edge) Shutdown(ctx context.Context) error {
 // DrainTime is how long Shutdown should be given: longer than the default
 // timeout of a call.
 const DrainTime = 10 * time.Second
+
+// Services returns the gRPC services that have exposed methods, sorted.
+func (e *Edge) Services() []string {
+	var names []string
+	for _, m := range e.Table().Methods() {
+		names = append(names, string(m.Descriptor.Parent().FullName()))
+	}
+	return slices.Compact(names)
+}

@@ -99,14 +99,23 @@ func (s *FileSource) read() error {
 	if _, err := certificateID(pair.Leaf); err != nil {
 		return fmt.Errorf("%s: %w", s.cert, err)
 	}
-	text, err := os.ReadFile(s.ca)
+	roots, err := ReadRoots(s.ca)
 	if err != nil {
-		return fmt.Errorf("certificate authorities: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return fmt.Errorf("certificate authorities: %s holds no PEM certificate", s.ca)
+		return err
 	}
 	s.pair, s.roots = &pair, roots
 	return nil
+}
+
+// ReadRoots reads a file of certificate authorities in PEM.
+func ReadRoots(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authorities: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("certificate authorities: %s holds no PEM certificate", file)
+	}
+	return roots, nil
 }

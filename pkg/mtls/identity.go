@@ -23,6 +23,18 @@ func PeerID(state tls.ConnectionState) (string, error) {
 	return certificateID(state.PeerCertificates[0])
 }
 
+// CertificateID returns the SPIFFE ID of a part's own certificate.
+func CertificateID(cert *tls.Certificate) (string, error) {
+	if cert.Leaf != nil {
+		return certificateID(cert.Leaf)
+	}
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return "", err
+	}
+	return certificateID(leaf)
+}
+
 func certificateID(cert *x509.Certificate) (string, error) {
 	if len(cert.URIs) != 1 {
 		return "", fmt.Errorf("the certificate of %q has %d URI names, want one SPIFFE ID", cert.Subject.CommonName, len(cert.URIs))

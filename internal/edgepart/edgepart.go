@@ -1,0 +1,161 @@
+// Package edgepart runs the edge as a part of the mesh: with a certificate, a
+// configuration and listeners. It knows no service, so that the internet-facing
+// binary holds none.
+package edgepart
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/pflag"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/fairlead-mesh/fairlead/edge"
+	"github.com/fairlead-mesh/fairlead/edge/event"
+	"github.com/fairlead-mesh/fairlead/pkg/config"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh"
+	"github.com/fairlead-mesh/fairlead/pkg/principal"
+	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/proto/gen"
+)
+
+// Config says where the edge listens: FAIRLEAD_EDGE_LISTEN and so on, beside the
+// fields of edge.Config.
+type Config struct {
+	Listen    string `config:"listen" default:"127.0.0.1:8080" help:"address of the public port: REST and gRPC in clear text"`
+	TLSListen string `config:"tls-listen" default:"127.0.0.1:8443" help:"address of the public port with TLS, when there is a certificate"`
+	TLSCert   string `config:"tls-cert" help:"file with the public certificate"`
+	TLSKey    string `config:"tls-key" help:"file with the key of the public certificate"`
+}
+
+// Flags adds the flags of the edge to a set, and Names lists its variables.
+func Flags(flags *pflag.FlagSet) {
+	config.Flags(flags, service.EdgePart, new(Config))
+	config.Flags(flags, service.EdgePart, new(edge.Config))
+}
+
+// Names returns the environment variables that the edge reads.
+func Names() []string {
+	return append(config.Names(service.EdgePart, new(Config)), config.Names(service.EdgePart, new(edge.Config))...)
+}
+
+// Settings returns the effective configuration, for people to read.
+func Settings(env config.Env, flags *pflag.FlagSet) ([]config.Setting, error) {
+	listen, err := config.Load(service.EdgePart, new(Config), env, flags)
+	rest, restErr := config.Load(service.EdgePart, new(edge.Config), env, flags)
+	return append(listen, rest...), errors.Join(err, restErr)
+}
+
+// Running is an edge that serves.
+type Running struct {
+	*edge.Edge
+	// Address is the public port, TLSAddress the one with TLS, empty for none.
+	Address, TLSAddress string
+
+	mesh   *mesh.Mesh
+	first  chan struct{} // closed when the first routes are served
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start starts an edge. preset is what holds where neither flag nor variable says
+// otherwise. It returns when the ports are open; Ready waits for the routes.
+func Start(h *service.Host, preset edge.Config, listen string) (*Running, error) {
+	r, err := start(h, preset, Config{Listen: listen})
+	if err != nil {
+		return nil, fmt.Errorf("edge: %w", err)
+	}
+	return r, nil
+}
+
+func start(h *service.Host, options edge.Config, c Config) (*Running, error) {
+	_, err := config.Load(service.EdgePart, &options, h.Env, h.Flags)
+	_, listenErr := config.Load(service.EdgePart, &c, h.Env, h.Flags)
+	if err := errors.Join(err, listenErr); err != nil {
+		return nil, err
+	}
+	m, err := h.Join(service.EdgePart)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEdge(h, m, options)
+	if err != nil {
+		return nil, errors.Join(err, m.Close(context.Background()))
+	}
+	r := &Running{Edge: e, mesh: m, first: make(chan struct{}), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		defer close(r.done)
+		e.Run(ctx, func() { close(r.first) })
+	}()
+	if err := r.listen(c); err != nil {
+		return nil, errors.Join(err, r.Close(context.Background()))
+	}
+	return r, nil
+}
+
+func newEdge(h *service.Host, m *mesh.Mesh, options edge.Config) (*edge.Edge, error) {
+	source, err := h.Source(service.EdgePart)
+	if err != nil {
+		return nil, err
+	}
+	events, err := h.Telemetry.Meter().Int64Counter("fairlead.edge.events", metric.WithDescription("Services and routes that were exposed, refused or removed"), metric.WithUnit("{event}"))
+	if err != nil {
+		return nil, err
+	}
+	return edge.New(edge.Options{
+		Registry: h.Registry, Mesh: m.Caller(), Descriptors: h.Descriptors, Grants: h.Grants,
+		Signer: principal.NewSigner(source), Logger: h.Logger.With("part", service.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
+		Count: func(k event.Kind) {
+			events.Add(context.Background(), 1, metric.WithAttributes(attribute.String("kind", string(k))))
+		},
+	})
+}
+
+// listen opens the public ports.
+func (r *Running) listen(c Config) error {
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("public port (--listen, FAIRLEAD_EDGE_LISTEN): %w", err)
+	}
+	r.Address = l.Addr().String()
+	go r.Serve(l) // until Shutdown
+	if c.TLSCert == "" && c.TLSKey == "" {
+		return nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return fmt.Errorf("public certificate (FAIRLEAD_EDGE_TLS_CERT, FAIRLEAD_EDGE_TLS_KEY): %w", err)
+	}
+	l, err = tls.Listen("tcp", c.TLSListen, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	if err != nil {
+		return fmt.Errorf("public port with TLS (FAIRLEAD_EDGE_TLS_LISTEN): %w", err)
+	}
+	r.TLSAddress = l.Addr().String()
+	go r.Serve(l) // until Shutdown
+	return nil
+}
+
+// Ready waits until the first routes are served, or ctx ends.
+func (r *Running) Ready(ctx context.Context) error {
+	select {
+	case <-r.first:
+		return nil
+	case <-ctx.Done():
+		return errors.New("the registry has not answered yet")
+	}
+}
+
+// Close drains the edge: clients are sent elsewhere, calls in flight finish until
+// ctx ends.
+func (r *Running) Close(ctx context.Context) error {
+	err := r.Shutdown(ctx)
+	r.cancel()
+	<-r.done
+	return errors.Join(err, r.mesh.Close(ctx))
+}

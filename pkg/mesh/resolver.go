@@ -1,0 +1,106 @@
+package mesh
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc/attributes"
+	"google.golang.org/grpc/resolver"
+
+	"github.com/fairlead-mesh/fairlead/pkg/discovery"
+)
+
+const scheme = "fairlead"
+
+// resolvers makes the resolver of each connection: fairlead:///<service>.
+type resolvers struct{ mesh *Mesh }
+
+// Scheme implements resolver.Builder.
+func (b resolvers) Scheme() string { return scheme }
+
+// Build implements resolver.Builder. It waits for nothing.
+func (b resolvers) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &watching{mesh: b.mesh, service: target.Endpoint(), cc: cc, cancel: cancel, refused: make(map[string]bool)}
+	r.task.Go(func() { b.mesh.config.Registry.Watch(ctx, r.service, r.update) })
+	return r, nil
+}
+
+// watching passes on to one connection where its service runs.
+type watching struct {
+	mesh    *Mesh
+	service string
+	cc      resolver.ClientConn
+	cancel  context.CancelFunc
+	task    sync.WaitGroup
+	refused map[string]bool // identities that were warned about
+}
+
+// ResolveNow implements resolver.Resolver. The registry says by itself what is
+// new.
+func (r *watching) ResolveNow(resolver.ResolveNowOptions) {}
+
+// Close implements resolver.Resolver.
+func (r *watching) Close() {
+	r.cancel()
+	r.task.Wait()
+}
+
+func (r *watching) update(instances []discovery.Instance) {
+	state := resolver.State{Attributes: withMesh(r.mesh, r.service)}
+	for _, i := range r.usable(instances) {
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{
+			// What is noted of the address makes another connection when it changes,
+			// what is noted of the endpoint does not.
+			Addresses:  []resolver.Address{{Addr: i.Address, Attributes: withIdentity(i.Identity)}},
+			Attributes: withInstance(i),
+		})
+	}
+	// The error says that the list is empty, which the balancer has told the calls.
+	_ = r.cc.UpdateState(state)
+}
+
+// usable leaves out who takes no calls and who may not serve the service. Where
+// two have one address the later ID, which is the younger when IDs are of UUID
+// version 7, has it; the other was killed.
+func (r *watching) usable(instances []discovery.Instance) []discovery.Instance {
+	var list []discovery.Instance
+	at := make(map[string]int)
+	for _, i := range instances {
+		if i.Draining || !r.granted(i) {
+			continue
+		}
+		if n, taken := at[i.Address]; taken {
+			list[n] = i
+			continue
+		}
+		at[i.Address] = len(list)
+		list = append(list, i)
+	}
+	return list
+}
+
+func (r *watching) granted(i discovery.Instance) bool {
+	if r.mesh.config.Grants.MayServe(i.Identity, r.service) {
+		return true
+	}
+	if !r.refused[i.Identity] {
+		r.refused[i.Identity] = true
+		r.mesh.log.Warn("instance left out: no grant", "service", r.service, "identity", i.Identity, "instance", i.ID)
+	}
+	return false
+}
+
+type (
+	meshKey     struct{}
+	serviceKey  struct{}
+	instanceKey struct{}
+)
+
+func withMesh(m *Mesh, service string) *attributes.Attributes {
+	return attributes.New(meshKey{}, m).WithValue(serviceKey{}, service)
+}
+
+func withInstance(i discovery.Instance) *attributes.Attributes {
+	return attributes.New(instanceKey{}, i)
+}

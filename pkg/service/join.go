@@ -1,0 +1,193 @@
+package service
+
+import (
+	"cmp"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
+	"github.com/fairlead-mesh/fairlead/pkg/discovery/etcd"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh"
+	"github.com/fairlead-mesh/fairlead/pkg/mtls"
+	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
+)
+
+// MeshConfig says which mesh a process joins: FAIRLEAD_MESH_*. The zero value
+// joins the development mesh that "fairlead up" runs in the same folder.
+type MeshConfig struct {
+	Data      string   `config:"data" default:".fairlead" help:"data folder of the development mesh to join, and where this process keeps its lease"`
+	Etcd      []string `config:"etcd" help:"URLs of the etcd cluster; empty for the development mesh in the data folder"`
+	Prefix    string   `config:"prefix" default:"fairlead" help:"first part of every key in etcd"`
+	EtcdCA    string   `config:"etcd-ca" help:"file with the authority of etcd's certificates, when it is not that of the mesh"`
+	Cert      string   `config:"cert" help:"file with the certificate of this part; empty for one of the development authority"`
+	Key       string   `config:"key" help:"file with the key of the certificate"`
+	CA        string   `config:"ca" help:"file with the authority of the mesh's certificates"`
+	Grants    string   `config:"grants" help:"file with what each identity may serve; empty lets a part serve the packages that bear its name"`
+	Listen    string   `config:"listen" default:"127.0.0.1:0" help:"address on which this part takes calls"`
+	Advertise string   `config:"advertise" help:"host under which others reach this part, when it listens on all"`
+	Zone      string   `config:"zone" help:"where this process runs"`
+}
+
+// Membership is what "fairlead up" leaves in its data folder for other processes
+// that want to join: the file mesh.json.
+type Membership struct {
+	Etcd   []string `json:"etcd"`
+	Prefix string   `json:"prefix"`
+}
+
+// MembershipFile is the name of the file in the data folder.
+const MembershipFile = "mesh.json"
+
+// AuthorityFolder is the folder of the development authority in the data folder.
+const AuthorityFolder = "ca"
+
+// Open joins a mesh for a process whose main part has that name. Close the
+// registry when all parts have stopped.
+func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, *etcd.Registry, error) {
+	h := &Host{Zone: c.Zone, Version: version, Advertise: c.Advertise, Logger: log}
+	var err error
+	if h.Grants, err = ReadGrants(c.Grants); err != nil {
+		return nil, nil, err
+	}
+	if h.Source, err = c.sources(); err != nil {
+		return nil, nil, err
+	}
+	if h.Telemetry, err = telemetry.New(telemetry.Options{Part: part, Version: version}); err != nil {
+		return nil, nil, err
+	}
+	registry, err := c.registry(h, part)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.Registry, h.InstanceID = registry, registry.InstanceID()
+	h.Descriptors = descriptor.NewCache(registry.Descriptors)
+	return h, registry, nil
+}
+
+// ReadGrants reads a file of grants. Without a file a part may serve the packages
+// that bear its name.
+func ReadGrants(file string) (Grants, error) {
+	if file == "" {
+		return mesh.ByName, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("grants: %w", err)
+	}
+	defer f.Close()
+	g, err := mesh.ParseGrants(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return g, nil
+}
+
+// sources returns where certificates come from: the files, or the development
+// authority.
+func (c MeshConfig) sources() (func(part string) (mtls.Source, error), error) {
+	if c.Cert != "" || c.Key != "" || c.CA != "" {
+		if c.Cert == "" || c.Key == "" || c.CA == "" {
+			return nil, errors.New("FAIRLEAD_MESH_CERT, FAIRLEAD_MESH_KEY and FAIRLEAD_MESH_CA belong together: set all three or none")
+		}
+		files, err := mtls.Files(c.Cert, c.Key, c.CA)
+		return func(string) (mtls.Source, error) { return files, nil }, err
+	}
+	dir := filepath.Join(c.Data, AuthorityFolder)
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("no development mesh in %s (%w): start \"fairlead up\" there, set FAIRLEAD_MESH_DATA to its data folder, or FAIRLEAD_MESH_CERT, _KEY and _CA to certificate files", c.Data, err)
+	}
+	authority, err := mtls.OpenAuthority(dir)
+	if err != nil {
+		return nil, err
+	}
+	return DevelopmentSources(authority), nil
+}
+
+// DevelopmentSources returns the certificates of a development authority, one for
+// each part.
+func DevelopmentSources(a *mtls.Authority) func(part string) (mtls.Source, error) {
+	var mu sync.Mutex
+	made := make(map[string]mtls.Source)
+	return func(part string) (mtls.Source, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if made[part] == nil {
+			made[part] = a.Part(part)
+		}
+		return made[part], nil
+	}
+}
+
+// registry opens the registry. The etcd of a development mesh must show that it
+// is; any other is verified by its host name, as etcd clusters are set up.
+func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
+	source, err := h.Source(part)
+	if err != nil {
+		return nil, err
+	}
+	o := etcd.Options{
+		Endpoints: c.Etcd, Prefix: c.Prefix, Logger: h.logger(part),
+		LeaseFile: filepath.Join(c.Data, part, "lease.json"),
+	}
+	if len(c.Etcd) == 0 {
+		m, err := ReadMembership(c.Data)
+		if err != nil {
+			return nil, err
+		}
+		o.Endpoints, o.Prefix = m.Etcd, m.Prefix
+		o.TLS = mtls.ClientConfig(source, mtls.ID("etcd"))
+	} else if strings.HasPrefix(c.Etcd[0], "https:") {
+		if o.TLS, err = c.clusterTLS(source); err != nil {
+			return nil, err
+		}
+	}
+	return etcd.Open(o)
+}
+
+// ReadMembership reads how to join the development mesh of a data folder.
+func ReadMembership(data string) (Membership, error) {
+	var m Membership
+	file := filepath.Join(data, MembershipFile)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return m, fmt.Errorf("no development mesh to join (%w): start \"fairlead up\", or set FAIRLEAD_MESH_ETCD", err)
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("%s: %w", file, err)
+	}
+	m.Prefix = cmp.Or(m.Prefix, "fairlead")
+	return m, nil
+}
+
+func (c MeshConfig) clusterTLS(source mtls.Source) (*tls.Config, error) {
+	roots, err := source.Roots()
+	if err != nil {
+		return nil, err
+	}
+	if c.EtcdCA != "" {
+		if roots, err = mtls.ReadRoots(c.EtcdCA); err != nil {
+			return nil, fmt.Errorf("FAIRLEAD_MESH_ETCD_CA: %w", err)
+		}
+	}
+	return &tls.Config{
+		RootCAs: roots, MinVersion: tls.VersionTLS13,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return source.Certificate() },
+	}, nil
+}
+
+// WriteMembership leaves in a data folder how to join the development mesh that
+// runs there.
+func WriteMembership(data string, m Membership) error {
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(data, MembershipFile), append(b, '\n'), 0o600)
+}
