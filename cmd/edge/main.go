@@ -7,9 +7,9 @@ import (
 	"os"
 
 	"github.com/fairlead-mesh/fairlead/internal/edgepart"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 func main() {
-	os.Exit(service.Exit(edgepart.Program().Run(context.Background(), os.Args[1:], os.Environ(), os.Stderr)))
+	os.Exit(host.Exit(edgepart.Program().Run(context.Background(), os.Args[1:], os.Environ(), os.Stderr)))
 }

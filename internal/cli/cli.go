@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 // New returns the root command. cobra is what the field uses, with help and
@@ -19,7 +19,7 @@ func New() *cobra.Command {
 		Short:         "The backend of a mobile app, that a team owns and runs itself",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       service.Version(),
+		Version:       host.Version(),
 	}
 	root.AddCommand(newUp(), newServe(), newDemo(), newConfig())
 	return root
@@ -27,7 +27,7 @@ func New() *cobra.Command {
 
 // Main runs the command line and returns the exit code.
 func Main() int {
-	return service.Exit(New().ExecuteContext(context.Background()))
+	return host.Exit(New().ExecuteContext(context.Background()))
 }
 
 // program is how the program was called, for commands that are shown to people.

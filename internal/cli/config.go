@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-mesh/fairlead/internal/edgepart"
 	"github.com/fairlead-mesh/fairlead/internal/parts"
 	"github.com/fairlead-mesh/fairlead/pkg/config"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 // newConfig is the command that shows what the environment sets.
@@ -20,8 +20,8 @@ func newConfig() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			env := config.Env(os.Environ())
-			all, err := config.Load("", new(service.ProcessConfig), env, nil)
-			mesh, meshErr := config.Load("mesh", new(service.MeshConfig), env, nil)
+			all, err := config.Load("", new(host.ProcessConfig), env, nil)
+			mesh, meshErr := config.Load("mesh", new(host.MeshConfig), env, nil)
 			edge, edgeErr := edgepart.Settings(env, nil)
 			all, err = append(append(all, mesh...), edge...), errors.Join(err, meshErr, edgeErr)
 			for _, p := range parts.Services() {

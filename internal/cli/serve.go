@@ -7,7 +7,7 @@ import (
 
 	"github.com/fairlead-mesh/fairlead/internal/edgepart"
 	"github.com/fairlead-mesh/fairlead/internal/parts"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 // newServe is the command that runs one part, for production.
@@ -26,7 +26,7 @@ everything by FAIRLEAD_* variables or flags; "fairlead serve <part> --help" list
 }
 
 // serve wraps a program, which reads its flags itself.
-func serve(p service.Program) *cobra.Command {
+func serve(p host.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:                p.Name,
 		Short:              "Run " + p.Name,

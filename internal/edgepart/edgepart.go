@@ -17,9 +17,9 @@ import (
 	"github.com/fairlead-mesh/fairlead/edge"
 	"github.com/fairlead-mesh/fairlead/edge/event"
 	"github.com/fairlead-mesh/fairlead/pkg/config"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
 	"github.com/fairlead-mesh/fairlead/proto/gen"
 )
 
@@ -34,19 +34,19 @@ type Config struct {
 
 // Flags adds the flags of the edge to a set, and Names lists its variables.
 func Flags(flags *pflag.FlagSet) {
-	config.Flags(flags, service.EdgePart, new(Config))
-	config.Flags(flags, service.EdgePart, new(edge.Config))
+	config.Flags(flags, host.EdgePart, new(Config))
+	config.Flags(flags, host.EdgePart, new(edge.Config))
 }
 
 // Names returns the environment variables that the edge reads.
 func Names() []string {
-	return append(config.Names(service.EdgePart, new(Config)), config.Names(service.EdgePart, new(edge.Config))...)
+	return append(config.Names(host.EdgePart, new(Config)), config.Names(host.EdgePart, new(edge.Config))...)
 }
 
 // Settings returns the effective configuration, for people to read.
 func Settings(env config.Env, flags *pflag.FlagSet) ([]config.Setting, error) {
-	listen, err := config.Load(service.EdgePart, new(Config), env, flags)
-	rest, restErr := config.Load(service.EdgePart, new(edge.Config), env, flags)
+	listen, err := config.Load(host.EdgePart, new(Config), env, flags)
+	rest, restErr := config.Load(host.EdgePart, new(edge.Config), env, flags)
 	return append(listen, rest...), errors.Join(err, restErr)
 }
 
@@ -64,7 +64,7 @@ type Running struct {
 
 // Start starts an edge. preset is what holds where neither flag nor variable says
 // otherwise. It returns when the ports are open; Ready waits for the routes.
-func Start(h *service.Host, preset edge.Config, listen string) (*Running, error) {
+func Start(h *host.Host, preset edge.Config, listen string) (*Running, error) {
 	r, err := start(h, preset, Config{Listen: listen})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
@@ -72,13 +72,13 @@ func Start(h *service.Host, preset edge.Config, listen string) (*Running, error)
 	return r, nil
 }
 
-func start(h *service.Host, options edge.Config, c Config) (*Running, error) {
-	_, err := config.Load(service.EdgePart, &options, h.Env, h.Flags)
-	_, listenErr := config.Load(service.EdgePart, &c, h.Env, h.Flags)
+func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
+	_, err := config.Load(host.EdgePart, &options, h.Env, h.Flags)
+	_, listenErr := config.Load(host.EdgePart, &c, h.Env, h.Flags)
 	if err := errors.Join(err, listenErr); err != nil {
 		return nil, err
 	}
-	m, err := h.Join(service.EdgePart)
+	m, err := h.Join(host.EdgePart, false)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,8 @@ func start(h *service.Host, options edge.Config, c Config) (*Running, error) {
 	return r, nil
 }
 
-func newEdge(h *service.Host, m *mesh.Mesh, options edge.Config) (*edge.Edge, error) {
-	source, err := h.Source(service.EdgePart)
+func newEdge(h *host.Host, m *mesh.Mesh, options edge.Config) (*edge.Edge, error) {
+	source, err := h.Source(host.EdgePart)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func newEdge(h *service.Host, m *mesh.Mesh, options edge.Config) (*edge.Edge, er
 	}
 	return edge.New(edge.Options{
 		Registry: h.Registry, Mesh: m.Caller(), Descriptors: h.Descriptors, Grants: h.Grants,
-		Signer: principal.NewSigner(source), Logger: h.Logger.With("part", service.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
+		Signer: principal.NewSigner(source), Logger: h.Logger.With("part", host.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
 		Count: func(k event.Kind) {
 			events.Add(context.Background(), 1, metric.WithAttributes(attribute.String("kind", string(k))))
 		},

@@ -4,17 +4,17 @@ import (
 	"context"
 
 	"github.com/fairlead-mesh/fairlead/edge"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 // Program returns the edge as a program of its own. It is ready when the registry
 // has answered: an edge without routes must not get traffic.
-func Program() service.Program {
-	return service.Program{
-		Name:    service.EdgePart,
+func Program() host.Program {
+	return host.Program{
+		Name:    host.EdgePart,
 		Declare: Flags,
 		Names:   Names(),
-		Start: func(ctx context.Context, h *service.Host, _ service.MeshConfig) (service.Stopper, error) {
+		Start: func(ctx context.Context, h *host.Host, _ host.MeshConfig) (host.Stopper, error) {
 			r, err := Start(h, edge.Config{}, "")
 			if err != nil {
 				return nil, err

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/fairlead-mesh/fairlead/internal/operator"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/probe"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
 )
 
 // ports are those for the people and machines that run the system.
@@ -37,7 +37,7 @@ func (s *System) startProbe(context.Context) error {
 // startOperator opens the console.
 func (s *System) startOperator(context.Context) error {
 	o, err := operator.New(operator.Options{
-		TokenFile: filepath.Join(s.options.Data, "operator.token"), Source: source{s}, Version: service.Version(),
+		TokenFile: filepath.Join(s.options.Data, "operator.token"), Source: source{s}, Version: host.Version(),
 	})
 	if err != nil {
 		return err

@@ -22,8 +22,8 @@ import (
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery/etcd"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
-	"github.com/fairlead-mesh/fairlead/pkg/service"
 	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
 )
 
@@ -56,7 +56,7 @@ const (
 type System struct {
 	options Options
 	report  *report
-	host    *service.Host
+	host    *host.Host
 	edge    *edgepart.Running
 	ports   ports
 	running []*part
@@ -99,16 +99,16 @@ func (s *System) start(ctx context.Context) error {
 // startMesh starts the engines and what all parts share.
 func (s *System) startMesh(ctx context.Context) error {
 	o := s.options
-	authority, err := mtls.OpenAuthority(filepath.Join(o.Data, service.AuthorityFolder))
+	authority, err := mtls.OpenAuthority(filepath.Join(o.Data, host.AuthorityFolder))
 	if err != nil {
 		return err
 	}
-	s.report.part(&part{"ca", "development certificates", filepath.Join(o.Data, service.AuthorityFolder)})
-	grants, err := service.ReadGrants(o.Grants)
+	s.report.part(&part{"ca", "development certificates", filepath.Join(o.Data, host.AuthorityFolder)})
+	grants, err := host.ReadGrants(o.Grants)
 	if err != nil {
 		return err
 	}
-	t, err := telemetry.New(telemetry.Options{Part: "fairlead", Version: service.Version()})
+	t, err := telemetry.New(telemetry.Options{Part: "fairlead", Version: host.Version()})
 	if err != nil {
 		return err
 	}
@@ -125,13 +125,13 @@ func (s *System) startMesh(ctx context.Context) error {
 		return err
 	}
 	s.closers = append(s.closers, registry.Close)
-	s.host = &service.Host{
+	s.host = &host.Host{
 		Registry: registry, Descriptors: descriptor.NewCache(registry.Descriptors),
-		Source: service.DevelopmentSources(authority),
-		Grants: grants, InstanceID: registry.InstanceID(), Version: service.Version(), Telemetry: t,
+		Source: host.DevelopmentSources(authority),
+		Grants: grants, InstanceID: registry.InstanceID(), Version: host.Version(), Telemetry: t,
 		Logger: o.Logger, Env: parts.In(o.Data, o.Env), Flags: o.Flags,
 	}
-	return service.WriteMembership(o.Data, service.Membership{Etcd: server.Endpoints(), Prefix: "fairlead"})
+	return host.WriteMembership(o.Data, host.Membership{Etcd: server.Endpoints(), Prefix: "fairlead"})
 }
 
 // startServices starts each service on a port of its own.
@@ -159,7 +159,7 @@ func (s *System) startEdge(ctx context.Context) error {
 	if err := s.routed(ctx); err != nil {
 		return err
 	}
-	s.started(&part{service.EdgePart, fmt.Sprintf("REST + gRPC, %d routes", len(r.Table().Routes())), r.Address})
+	s.started(&part{host.EdgePart, fmt.Sprintf("REST + gRPC, %d routes", len(r.Table().Routes())), r.Address})
 	return nil
 }
 

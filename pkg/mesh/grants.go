@@ -42,9 +42,9 @@ type grant struct {
 
 // ParseGrants reads a list in YAML or JSON:
 //
-//	- identity: spiffe://fairlead/social
-//	  packages: [fairlead.social.v1]
-//	  paths: [/v1/posts, /v1/users]
+//   - identity: spiffe://fairlead/social
+//     packages: [fairlead.social.v1]
+//     paths: [/v1/posts, /v1/users]
 //
 // A package holds for the packages below it too, a path for all that begins with
 // it and goes on with a slash or a colon. A key that is not known is an error.

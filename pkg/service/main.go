@@ -2,11 +2,9 @@ package service
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 
-	"github.com/spf13/pflag"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 )
 
 // Main runs one service as a process and ends it: what a service's main calls and
@@ -19,26 +17,16 @@ import (
 //
 //	func main() { service.Main("recipes", api, build) }
 func Main[C any](name string, api []byte, build Build[C]) {
-	os.Exit(Exit(Define(name, api, build).Program().Run(context.Background(), os.Args[1:], os.Environ(), os.Stderr)))
-}
-
-// Exit prints the error of a process and returns its exit code. Being asked for
-// help is not an error.
-func Exit(err error) int {
-	if err == nil || errors.Is(err, pflag.ErrHelp) {
-		return 0
-	}
-	fmt.Fprintln(os.Stderr, "error:", err)
-	return 1
+	os.Exit(host.Exit(Define(name, api, build).Program().Run(context.Background(), os.Args[1:], os.Environ(), os.Stderr)))
 }
 
 // Program returns the part as a program of its own.
-func (p Part) Program() Program {
-	return Program{
+func (p Part) Program() host.Program {
+	return host.Program{
 		Name:    p.Name,
 		Declare: p.Flags,
 		Names:   p.Names(),
-		Start: func(ctx context.Context, h *Host, c MeshConfig) (Stopper, error) {
+		Start: func(ctx context.Context, h *host.Host, c host.MeshConfig) (host.Stopper, error) {
 			return p.Start(ctx, h, c.Listen)
 		},
 	}

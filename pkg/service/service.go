@@ -1,19 +1,20 @@
 // Package service is the kit that a service team starts from: it makes a process,
 // or a part of one, of a proto, a handler and a configuration. Main is all that
-// a service's main calls. What the parts of a process share is its Host.
+// a service's main calls. What the parts of a process share is in package
+// host.
 package service
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
+	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 )
 
@@ -81,7 +82,7 @@ type Running struct {
 
 // Start builds the service, listens on an address (host:0 for any free port), and
 // registers it. It returns when the registry has it.
-func (p Part) Start(ctx context.Context, h *Host, listen string) (*Running, error) {
+func (p Part) Start(ctx context.Context, h *host.Host, listen string) (*Running, error) {
 	r, err := p.start(ctx, h, listen)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -89,12 +90,12 @@ func (p Part) Start(ctx context.Context, h *Host, listen string) (*Running, erro
 	return r, nil
 }
 
-func (p Part) start(ctx context.Context, h *Host, listen string) (*Running, error) {
+func (p Part) start(ctx context.Context, h *host.Host, listen string) (*Running, error) {
 	cfg, _, err := p.load(h.Env, h.Flags)
 	if err != nil {
 		return nil, err
 	}
-	server, m, err := h.serverFor(p)
+	server, m, err := newServer(h, p)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +121,3 @@ func (p Part) start(ctx context.Context, h *Host, listen string) (*Running, erro
 func (r *Running) Close(ctx context.Context) error {
 	return errors.Join(r.mesh.Close(ctx), r.service.Close())
 }
-
-// logger returns the part's own logger.
-func (h *Host) logger(part string) *slog.Logger { return h.Logger.With("part", part) }

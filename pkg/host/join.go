@@ -1,4 +1,4 @@
-package service
+package host
 
 import (
 	"cmp"
@@ -133,7 +133,7 @@ func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
 		return nil, err
 	}
 	o := etcd.Options{
-		Endpoints: c.Etcd, Prefix: c.Prefix, Logger: h.logger(part),
+		Endpoints: c.Etcd, Prefix: c.Prefix, Logger: h.LoggerOf(part),
 		LeaseFile: filepath.Join(c.Data, part, "lease.json"),
 	}
 	if len(c.Etcd) == 0 {

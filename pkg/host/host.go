@@ -1,13 +1,15 @@
-package service
+// Package host is what a process gives to the parts that run in it: the registry,
+// certificates, metrics, logs and configuration, from flags and FAIRLEAD_*
+// variables; and how such a process starts, tells that it is ready, and drains.
+// What the parts do is not its business.
+package host
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/pflag"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
@@ -15,11 +17,7 @@ import (
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
-	"github.com/fairlead-mesh/fairlead/pkg/policy"
-	"github.com/fairlead-mesh/fairlead/pkg/principal"
-	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
 	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
-	"github.com/fairlead-mesh/fairlead/pkg/validate"
 )
 
 // EdgePart is the name of the part that signs principals.
@@ -53,10 +51,9 @@ type Grants interface {
 	MayRoute(identity, path string) bool
 }
 
-// Join makes a part a member of the mesh that only calls.
-func (h *Host) Join(part string) (*mesh.Mesh, error) { return h.join(part, false) }
-
-func (h *Host) join(part string, forward bool) (*mesh.Mesh, error) {
+// Join makes a part a member of the mesh. forward makes its calls carry on what
+// came with the call that it is handling, as services do; see mesh.Config.
+func (h *Host) Join(part string, forward bool) (*mesh.Mesh, error) {
 	source, err := h.Source(part)
 	if err != nil {
 		return nil, err
@@ -64,7 +61,7 @@ func (h *Host) join(part string, forward bool) (*mesh.Mesh, error) {
 	return mesh.Join(mesh.Config{
 		Part: part, ID: h.InstanceID, Registry: h.Registry, TLS: source, Grants: h.Grants,
 		Zone: h.Zone, Version: h.Version, Advertise: h.Advertise, Forward: forward,
-		MethodsOf: h.methodsOf, Logger: h.logger(part), Observers: []stats.Handler{h.Telemetry.ClientHandler()},
+		MethodsOf: h.methodsOf, Logger: h.LoggerOf(part), Observers: []stats.Handler{h.Telemetry.ClientHandler()},
 	})
 }
 
@@ -89,49 +86,5 @@ func (h *Host) methodsOf(digest string) func(string) bool {
 	return func(method string) bool { return methods[method] }
 }
 
-// serverFor makes the server of a part, and joins the mesh for it.
-func (h *Host) serverFor(p Part) (*rpcserver.Server, *mesh.Mesh, error) {
-	policies, err := policies(p.API)
-	if err != nil {
-		return nil, nil, err
-	}
-	source, err := h.Source(p.Name)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := h.join(p.Name, true)
-	if err != nil {
-		return nil, nil, err
-	}
-	return rpcserver.New(rpcserver.Options{
-		TLS:       source,
-		Principal: principal.NewVerifier(source, mtls.ID(EdgePart)).Incoming,
-		Policy:    func(method string) *policy.Policy { return policies[method] },
-		Unary:     []grpc.UnaryServerInterceptor{validate.Unary},
-		Stream:    []grpc.StreamServerInterceptor{validate.Stream},
-		Observers: []stats.Handler{h.Telemetry.ServerHandler()},
-		Logger:    h.logger(p.Name),
-	}), m, nil
-}
-
-// policies reads the policy of every method that an image describes. One that
-// contradicts itself keeps the part from starting: it would not be exposed, and
-// whoever deploys should know at once.
-func policies(api []byte) (map[string]*policy.Policy, error) {
-	set, err := descriptor.Parse(api)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[string]*policy.Policy)
-	for _, sd := range set.Services() {
-		for i := range sd.Methods().Len() {
-			md := sd.Methods().Get(i)
-			p, err := policy.Of(md)
-			if err != nil {
-				return nil, fmt.Errorf("method %s: %w", md.FullName(), err)
-			}
-			all[descriptor.FullMethod(md)] = p
-		}
-	}
-	return all, nil
-}
+// LoggerOf returns the logger of a part.
+func (h *Host) LoggerOf(part string) *slog.Logger { return h.Logger.With("part", part) }

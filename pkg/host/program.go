@@ -1,4 +1,4 @@
-package service
+package host
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
@@ -165,4 +166,14 @@ func Version() string {
 		return info.Main.Version
 	}
 	return "(devel)"
+}
+
+// Exit prints the error of a process and returns its exit code. Being asked for
+// help is not an error.
+func Exit(err error) int {
+	if err == nil || errors.Is(err, pflag.ErrHelp) {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, "error:", err)
+	return 1
 }
