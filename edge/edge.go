@@ -16,6 +16,9 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
+	"github.com/fairlead-mesh/fairlead/edge/call"
 	"github.com/fairlead-mesh/fairlead/edge/catalog"
 	"github.com/fairlead-mesh/fairlead/edge/event"
 	"github.com/fairlead-mesh/fairlead/edge/pipeline"
@@ -44,6 +47,8 @@ type Options struct {
 	// nothing.
 	Logger *slog.Logger
 	Count  func(event.Kind)
+	// Observe is told of each call when it has ended; nil for nothing.
+	Observe func(c *call.Call, code codes.Code, took time.Duration)
 	// OpenAPI is the document at /openapi.json; nil for none.
 	OpenAPI []byte
 
@@ -66,7 +71,7 @@ func New(o Options) (*Edge, error) {
 		Registry: o.Registry, Descriptors: o.Descriptors, Grants: o.Grants, Events: e.events, Logger: o.Logger,
 	})
 	tokens := token.NewVerifier(token.Options{Issuer: o.Issuer, Audience: o.Audience, Keys: e.fetchKeys, Signer: o.Signer})
-	handler := pipeline.New(o.Mesh, pipeline.Options{Tokens: tokens, Logger: o.Logger})
+	handler := pipeline.New(o.Mesh, pipeline.Options{Tokens: tokens, Logger: o.Logger, Observe: o.Observe})
 	own := map[string]raw.Caller{}
 	if o.Reflection {
 		r, err := reflection.New(e.catalog.Table)

@@ -11,14 +11,13 @@ import (
 	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
 
-// The metadata that travels with every call, besides the principal's envelope
-// and the idempotency key.
+// The metadata that travels with every call, besides the principal's envelope,
+// the idempotency key and the trace.
 const (
 	requestIDKey   = "x-request-id"
 	criticalityKey = "x-fairlead-criticality"
 	deviceKey      = "x-fairlead-device"
 	appVersionKey  = "x-fairlead-app-version"
-	traceKey       = "traceparent"
 )
 
 // maxHeader bounds a value that a client may choose freely.
@@ -33,10 +32,8 @@ func sendMetadata(ctx context.Context, c *call.Call) (context.Context, error) {
 	if c.Principal.GetDevice() != "" {
 		c.Outgoing.Set(deviceKey, c.Principal.Device)
 	}
-	for _, key := range []string{appVersionKey, traceKey} {
-		if v := c.Metadata.Get(key); len(v) == 1 && len(v[0]) <= maxHeader {
-			c.Outgoing.Set(key, v[0])
-		}
+	if v := c.Metadata.Get(appVersionKey); len(v) == 1 && len(v[0]) <= maxHeader {
+		c.Outgoing.Set(appVersionKey, v[0])
 	}
 	for _, key := range c.Method.Policy.RequestMetadata {
 		if v := c.Metadata.Get(key); len(v) > 0 {

@@ -5,6 +5,9 @@ package pipeline
 
 import (
 	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
 
 	"github.com/fairlead-mesh/fairlead/edge/call"
 	"github.com/fairlead-mesh/fairlead/pkg/raw"
@@ -16,12 +19,16 @@ type Options struct {
 	Tokens Tokens
 	// Logger gets one line for each call that failed inside.
 	Logger *slog.Logger
+	// Observe is told of each call when it has ended; nil for nothing.
+	Observe func(c *call.Call, code codes.Code, took time.Duration)
 }
 
 // New returns the handler that all front doors share: the life of a call, from
 // the door to the mesh.
 func New(mesh raw.Caller, o Options) call.Handler {
 	return call.Chain(call.ToMesh(mesh),
+		observe(o.Observe),       // metrics: what the client sees of the call
+		call.Admit(trace),        // the trace that the call belongs to
 		sanitize(o.Logger),       // errors: nothing internal leaves, the request id does
 		responseMetadata,         // only what policy lets cross goes back to the client
 		call.Admit(limitRequest), // a request over the cap of its method is refused

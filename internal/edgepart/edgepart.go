@@ -11,15 +11,13 @@ import (
 	"net"
 
 	"github.com/spf13/pflag"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 
 	"github.com/fairlead-mesh/fairlead/edge"
-	"github.com/fairlead-mesh/fairlead/edge/event"
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
+	"github.com/fairlead-mesh/fairlead/pkg/raw"
 	"github.com/fairlead-mesh/fairlead/proto/gen"
 )
 
@@ -82,7 +80,7 @@ func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEdge(h, m, options)
+	e, err := newEdge(h, m.Caller(), options)
 	if err != nil {
 		return nil, errors.Join(err, m.Close(context.Background()))
 	}
@@ -99,21 +97,19 @@ func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
 	return r, nil
 }
 
-func newEdge(h *host.Host, m *mesh.Mesh, options edge.Config) (*edge.Edge, error) {
+func newEdge(h *host.Host, caller raw.Caller, options edge.Config) (*edge.Edge, error) {
 	source, err := h.Source(host.EdgePart)
 	if err != nil {
 		return nil, err
 	}
-	events, err := h.Telemetry.Meter().Int64Counter("fairlead.edge.events", metric.WithDescription("Services and routes that were exposed, refused or removed"), metric.WithUnit("{event}"))
+	m, err := newMetrics(h.Telemetry.Meter())
 	if err != nil {
 		return nil, err
 	}
 	return edge.New(edge.Options{
-		Registry: h.Registry, Mesh: m.Caller(), Descriptors: h.Descriptors, Grants: h.Grants,
-		Signer: principal.NewSigner(source), Logger: h.Logger.With("part", host.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
-		Count: func(k event.Kind) {
-			events.Add(context.Background(), 1, metric.WithAttributes(attribute.String("kind", string(k))))
-		},
+		Registry: h.Registry, Mesh: caller, Descriptors: h.Descriptors, Grants: h.Grants,
+		Signer: principal.NewSigner(source), Logger: h.LoggerOf(host.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
+		Count: m.event, Observe: m.call,
 	})
 }
 

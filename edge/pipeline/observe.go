@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-mesh/fairlead/edge/call"
+	"github.com/fairlead-mesh/fairlead/pkg/raw"
+	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
+)
+
+// observe tells what became of each call, as its client sees it, and how long it
+// took. A stream counts when it ends.
+func observe(tell func(c *call.Call, code codes.Code, took time.Duration)) call.Decorator {
+	if tell == nil {
+		tell = func(*call.Call, codes.Code, time.Duration) {}
+	}
+	return func(next call.Handler) call.Handler { return &observer{next, tell} }
+}
+
+type observer struct {
+	next call.Handler
+	tell func(*call.Call, codes.Code, time.Duration)
+}
+
+func (o *observer) Unary(ctx context.Context, c *call.Call) (raw.Reply, error) {
+	start := time.Now()
+	r, err := o.next.Unary(ctx, c)
+	o.tell(c, status.Code(err), time.Since(start))
+	return r, err
+}
+
+func (o *observer) Stream(ctx context.Context, c *call.Call) (raw.Stream, error) {
+	start := time.Now()
+	s, err := o.next.Stream(ctx, c)
+	if err != nil {
+		o.tell(c, status.Code(err), time.Since(start))
+		return nil, err
+	}
+	return &observedStream{s, func(err error) { o.tell(c, status.Code(err), time.Since(start)) }}, nil
+}
+
+type observedStream struct {
+	raw.Stream
+	ended func(error)
+}
+
+func (s *observedStream) Recv() (raw.Message, error) {
+	m, err := s.Stream.Recv()
+	switch err {
+	case nil:
+	case io.EOF:
+		s.ended(nil)
+	default:
+		s.ended(err)
+	}
+	return m, err
+}
+
+// trace keeps the trace of a client that is part of one, or begins one. The mesh
+// sends it with the call.
+func trace(ctx context.Context, c *call.Call) (context.Context, error) {
+	incoming := ""
+	if v := c.Metadata.Get("traceparent"); len(v) == 1 {
+		incoming = v[0]
+	}
+	return telemetry.StartTrace(ctx, incoming), nil
+}
