@@ -98,7 +98,8 @@ func (m *Mesh) dialOptions() []grpc.DialOption {
 		// Finds a machine that is gone without a word; 10 s is the least that grpc
 		// allows.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
-		grpc.WithChainUnaryInterceptor(deadline),
+		grpc.WithChainUnaryInterceptor(calleeUnary, deadline),
+		grpc.WithChainStreamInterceptor(calleeStream),
 	}
 	if m.config.Forward {
 		options = append(options, grpc.WithChainUnaryInterceptor(forwardUnary), grpc.WithChainStreamInterceptor(forwardStream))

@@ -14,9 +14,10 @@ import (
 	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 )
 
-// errorsUnary shows callers an *errs.Error and nothing else. Whatever else a
-// handler returns, also the status of a service that it has called, is INTERNAL
-// with a fixed sentence; the log has the rest.
+// errorsUnary shows callers what was made for them: an *errs.Error, or a status
+// that the handler made itself. Whatever else a handler returns, also the status
+// of a service that it has called (its NOT_FOUND is no answer to what our caller
+// asked), is INTERNAL with a fixed sentence; the log has the rest.
 func errorsUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	reply, err := handle(ctx, req)
 	if err != nil {
@@ -62,12 +63,21 @@ func shown(ctx context.Context, err error) error {
 	}
 	switch ctx.Err() {
 	case nil:
-		return errs.From(err)
+		return own(err)
 	case context.DeadlineExceeded:
 		return errs.Timeout(errorsv1.Reason_REASON_DEADLINE_EXCEEDED, "the deadline has passed").Because(err)
 	default:
 		return status.Error(codes.Canceled, "the call was cancelled")
 	}
+}
+
+// own returns the status that a handler made, or else INTERNAL.
+func own(err error) error {
+	_, callee := errors.AsType[*errs.CalleeError](err)
+	if _, ok := status.FromError(err); ok && !callee {
+		return err
+	}
+	return errs.From(err)
 }
 
 // codeOf is status.Code without making the details of an *errs.Error.

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/base64"
-	"math/big"
 	"testing"
 	"time"
 
@@ -46,18 +45,26 @@ func (w *world) published(t *testing.T) map[string]*ecdsa.PublicKey {
 		if k.GetKty() != "EC" || k.GetCrv() != "P-256" || k.GetAlg() != "ES256" || k.GetUse() != "sig" {
 			t.Errorf("published key %v", k)
 		}
-		keys[k.GetKid()] = &ecdsa.PublicKey{Curve: elliptic.P256(), X: coordinate(t, k.GetX()), Y: coordinate(t, k.GetY())}
+		keys[k.GetKid()] = point(t, k.GetX(), k.GetY())
 	}
 	return keys
 }
 
-func coordinate(t *testing.T, text string) *big.Int {
+func point(t *testing.T, x, y string) *ecdsa.PublicKey {
 	t.Helper()
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(b) != 32 {
-		t.Fatalf("coordinate %q: %d bytes, %v", text, len(b), err)
+	uncompressed := []byte{4}
+	for _, coordinate := range []string{x, y} {
+		b, err := base64.RawURLEncoding.DecodeString(coordinate)
+		if err != nil || len(b) != 32 {
+			t.Fatalf("coordinate %q: %d bytes, %v", coordinate, len(b), err)
+		}
+		uncompressed = append(uncompressed, b...)
 	}
-	return new(big.Int).SetBytes(b)
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), uncompressed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func TestAccessToken(t *testing.T) {

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-const (
-	shortestWait = 250 * time.Millisecond
-	longestWait  = 10 * time.Second
-)
+const shortestWait = 250 * time.Millisecond
 
-// retry counts the failures in a row and says how long to wait after the next.
-// The zero value has seen none.
-type retry struct{ failures int }
+// retry counts the failures in a row and says how long to wait after the next,
+// longest at most.
+type retry struct {
+	longest  time.Duration
+	failures int
+}
 
 // next returns a random time (full jitter), so that the processes which lost etcd
 // together do not come back together.
 func (r *retry) next() time.Duration {
-	limit := min(longestWait, shortestWait<<min(r.failures, 10))
+	limit := min(r.longest, shortestWait<<min(r.failures, 10))
 	r.failures++
 	return rand.N(limit)
 }

@@ -102,7 +102,7 @@ func newClient(o Options) (*clientv3.Client, error) {
 		DialKeepAliveTimeout: callTimeout,
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			// grpc waits up to 2 min by itself: too long for what others wait for.
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.5, MaxDelay: 3 * time.Second},
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 			MinConnectTimeout: callTimeout,
 		})},
 	})

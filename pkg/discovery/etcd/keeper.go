@@ -132,7 +132,7 @@ func (k *keeper) why(ctx context.Context) error {
 }
 
 func (k *keeper) run(ctx context.Context) {
-	var r retry
+	r := retry{longest: 10 * time.Second} // spreads the writes of a whole fleet
 	for ctx.Err() == nil {
 		wait := k.lease.ttl / 3
 		err := k.round(ctx)

@@ -48,7 +48,7 @@ func (r *Registry) Watch(ctx context.Context, service string, update func([]disc
 		update: update,
 		bad:    make(map[string]int64),
 	}
-	var again retry
+	again := retry{longest: 2 * time.Second} // reads are cheap, and calls depend on them
 	for ctx.Err() == nil {
 		revision, err := w.list(ctx)
 		if err == nil {
