@@ -72,8 +72,11 @@ func pathAt(body []byte, offset int) string {
 		if err != nil {
 			return pathOf(stack)
 		}
-		stack = advance(stack, tok)
-		if int(dec.InputOffset()) > offset {
+		found, inside := int(dec.InputOffset()) > offset, advance(stack, tok)
+		if found && len(inside) > len(stack) {
+			return pathOf(stack) // the bracket with which a value begins
+		}
+		if stack = inside; found {
 			return pathOf(stack)
 		}
 		if len(stack) > 0 {
