@@ -38,6 +38,7 @@ func TestRESTRoundTrip(t *testing.T) {
 		"part as body":        {"PUT", "/v1/dishes/7/side", `{"name":"rice"}`, `{"name":"rice","parts":[]}`},
 		"path and query":      {"GET", "/v1/dishes/7?portions=3&tags=a&tags=b&side.name=rice&amounts[x]=5", ``, `{"name":"dishes/7","portions":3,"tags":["a","b"],"amounts":{"x":5}}`},
 		"query in JSON names": {"GET", "/v1/dishes/7?cookTime=2026-01-02T03:04:05Z", ``, `{"cookTime":"2026-01-02T03:04:05Z"}`},
+		"empty parameters":    {"GET", "/v1/dishes/7?portions=&side.name=", ``, `{"name":"dishes/7","portions":0}`},
 		"many segments":       {"GET", "/v1/dishes/a/b/c", ``, `{"name":"dishes/a/b/c"}`},
 		"literal first":       {"GET", "/v1/dishes/special", ``, `{"name":""}`},
 		"escaped slash":       {"GET", "/v1/dishes/a%2Fb", ``, `{"name":"dishes/a%2Fb"}`},

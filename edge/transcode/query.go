@@ -25,7 +25,7 @@ var noFilter = utilities.NewDoubleArray(nil)
 func (d *Dynamic) readQuery(msg proto.Message, query url.Values) error {
 	seen := make(map[string]bool, len(query))
 	for _, key := range slices.Sorted(maps.Keys(query)) {
-		_, path, err := resolve(d.binding.Method.Input(), withoutMapKey(key))
+		fd, path, err := resolve(d.binding.Method.Input(), withoutMapKey(key))
 		if err != nil || d.taken(path) {
 			return errs.Invalid(errorsv1.Reason_REASON_UNKNOWN_FIELD, "unknown query parameter %q", key).
 				Field(key, "is not a query parameter of this method")
@@ -35,12 +35,21 @@ func (d *Dynamic) readQuery(msg proto.Message, query url.Values) error {
 		} else {
 			seen[full] = true
 		}
+		if unset(fd, query[key]) {
+			continue
+		}
 		if err := runtime.PopulateQueryParameters(msg, url.Values{key: query[key]}, noFilter); err != nil {
 			return errs.Invalid(errorsv1.Reason_REASON_INVALID_FIELD, "the query is not valid").
 				Field(path, fmt.Sprintf("%q is not a value that it can have", strings.Join(query[key], ",")))
 		}
 	}
 	return nil
+}
+
+// unset says that a parameter is named but has no value, as forms and URL builders
+// send it. Only a text can be empty on purpose.
+func unset(fd protoreflect.FieldDescriptor, values []string) bool {
+	return len(values) == 1 && values[0] == "" && fd.Kind() != protoreflect.StringKind && fd.Kind() != protoreflect.BytesKind
 }
 
 // withoutMapKey takes the "[key]" off a parameter that sets an entry of a map.

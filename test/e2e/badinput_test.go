@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -24,24 +25,24 @@ func TestBadBody(t *testing.T) {
 		path, body string
 		want       fault
 	}{
-		"unknown field":            {signIn, `{"instalSecret":"AAAA"}`, wrong("UNKNOWN_FIELD", "instalSecret")},
-		"unknown field in a part":  {posts, `{"text":"a","txet":"b"}`, wrong("UNKNOWN_FIELD", "post.txet")},
-		"wrong type":               {posts, `{"text":5}`, wrong("INVALID_FIELD", "post.text")},
-		"wrong type of the whole":  {posts, `[{"text":"a"}]`, wrong("MALFORMED", "post")},
-		"field twice":              {posts, `{"text":"a","text":"b"}`, wrong("INVALID_FIELD", "post.text")},
-		"trailing garbage":         {posts, `{"text":"a"} GARBAGE`, wrong("MALFORMED", "post")},
-		"two objects":              {posts, `{"text":"a"}{"text":"b"}`, wrong("MALFORMED", "post")},
-		"two objects, whole body":  {signIn, `{}{}`, wrong("MALFORMED", "")},
-		"cut off":                  {posts, `{"text":`, wrong("MALFORMED", "post.text")},
-		"not JSON":                 {posts, `text=a`, wrong("MALFORMED", "post")},
-		"invalid UTF-8":            {posts, "{\"text\":\"a\xff\"}", wrong("MALFORMED", "post.text")},
-		"nesting too deep":         {posts, `{"text":` + deep + `}`, wrong("MALFORMED", "post.text")},
-		"nesting too deep at once": {signIn, deep, wrong("MALFORMED", "")},
-		"empty text":               {posts, `{"text":""}`, wrong("INVALID_FIELD", "post.text")},
-		"no text":                  {posts, `{}`, wrong("INVALID_FIELD", "post.text")},
-		"no post":                  {posts, ``, wrong("INVALID_FIELD", "post")},
-		"text too long":            {posts, `{"text":"` + strings.Repeat("ü", 2001) + `"}`, wrong("INVALID_FIELD", "post.text")},
-		"control characters":       {posts, `{"text":"a\u0000b"}`, wrong("INVALID_FIELD", "post.text")},
+		"unknown field":             {signIn, `{"instalSecret":"AAAA"}`, wrong("UNKNOWN_FIELD", "instalSecret")},
+		"unknown field in a part":   {posts, `{"text":"a","txet":"b"}`, wrong("UNKNOWN_FIELD", "post.txet")},
+		"wrong type":                {posts, `{"text":5}`, wrong("INVALID_FIELD", "post.text")},
+		"wrong type of the whole":   {posts, `[{"text":"a"}]`, wrong("MALFORMED", "post")},
+		"field twice":               {posts, `{"text":"a","text":"b"}`, wrong("INVALID_FIELD", "post.text")},
+		"trailing garbage":          {posts, `{"text":"a"} GARBAGE`, wrong("MALFORMED", "post")},
+		"two objects":               {posts, `{"text":"a"}{"text":"b"}`, wrong("MALFORMED", "post")},
+		"two objects, whole body":   {signIn, `{}{}`, wrong("MALFORMED", "")},
+		"cut off":                   {posts, `{"text":`, wrong("MALFORMED", "")},
+		"not JSON":                  {posts, `text=a`, wrong("MALFORMED", "post")},
+		"invalid UTF-8":             {posts, "{\"text\":\"a\xff\"}", wrong("MALFORMED", "post.text")},
+		"deep where a text belongs": {posts, `{"text":` + deep + `}`, wrong("INVALID_FIELD", "post.text")},
+		"deep from the beginning":   {signIn, deep, wrong("MALFORMED", "")},
+		"empty text":                {posts, `{"text":""}`, wrong("INVALID_FIELD", "post.text")},
+		"no text":                   {posts, `{}`, wrong("INVALID_FIELD", "post.text")},
+		"no post":                   {posts, ``, wrong("INVALID_FIELD", "post")},
+		"text too long":             {posts, `{"text":"` + strings.Repeat("ü", 2001) + `"}`, wrong("INVALID_FIELD", "post.text")},
+		"control characters":        {posts, `{"text":"a\u0000b"}`, wrong("INVALID_FIELD", "post.text")},
 	} {
 		t.Run(name, func(t *testing.T) { expectREST(t, p.Do(t, "POST", c.path, c.body), 400, c.want) })
 	}
@@ -101,6 +102,7 @@ func TestBadQuery(t *testing.T) {
 		"page token too long":              {"/v1/users/me/posts?pageToken=" + strings.Repeat("A", 513), wrong("INVALID_FIELD", "page_token")},
 		"percent without digits":           {"/v1/users/me/posts?pageToken=%zz", wrong("MALFORMED", "")},
 		"name that is none":                {"/v1/users/ADA", wrong("INVALID_FIELD", "name")},
+		"name of two dots":                 {"/v1/users/%2e%2e", wrong("INVALID_FIELD", "name")},
 		"name with an escaped slash in it": {"/v1/users/a%2Fb", wrong("INVALID_FIELD", "name")},
 	} {
 		t.Run(name, func(t *testing.T) { expectREST(t, ada.Do(t, "GET", c.path, ""), 400, c.want) })
@@ -195,9 +197,6 @@ func TestMethodsAndPaths(t *testing.T) {
 			expectREST(t, p.Do(t, method, path, ""), 404, fault{codes.NotFound, common, "NOT_ROUTED", ""})
 		})
 	}
-	t.Run("path that is none", func(t *testing.T) {
-		expectREST(t, p.Do(t, "OPTIONS", "/v1/users/%2e%2e", ""), 404, fault{codes.NotFound, common, "NOT_ROUTED", ""})
-	})
 }
 
 // What belongs to somebody else, and what does not exist.
@@ -252,11 +251,17 @@ func TestBodyOverTheCap(t *testing.T) {
 		"unannounced HTTP/2": {io.MultiReader(strings.NewReader(body(4 << 20))), 2},
 	} {
 		t.Run(name, func(t *testing.T) {
+			began := time.Now()
 			expectREST(t, plainPost(t, c.version, "http://"+s.Public+"/v1/users/me/posts", p.AccessToken, c.body), 413, tooLarge)
+			// The edge reads on for a while: curl takes a stream that is reset under
+			// its hands for an error, though the answer was there.
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the whole answer came only after %v", took)
+			}
 		})
 	}
-	t.Run("just as large as it may be", func(t *testing.T) { // and too long for a post
-		expectREST(t, p.Do(t, "POST", "/v1/users/me/posts", body(1<<20)), 400, wrong("INVALID_FIELD", "post.text"))
+	t.Run("almost as large as it may be", func(t *testing.T) { // the path adds some bytes; too long for a post
+		expectREST(t, p.Do(t, "POST", "/v1/users/me/posts", body(1<<20-64)), 400, wrong("INVALID_FIELD", "post.text"))
 	})
 }
 

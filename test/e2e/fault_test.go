@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -95,13 +94,4 @@ func expectGRPC(t *testing.T, err error, want fault) {
 	if got, _ := faultOf(t, status.Convert(err)); got != want {
 		t.Errorf("the error is %+v, want %+v: %v", got, want, err)
 	}
-}
-
-// readJSON reads a file.
-func readJSON(path string, v any) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(text, v)
 }

@@ -130,11 +130,11 @@ func failedUp(t *testing.T, args []string) string {
 func TestSecondUpOnOneFolder(t *testing.T) {
 	s := harness.Up(t)
 	message := failedUp(t, harness.UpArgs(s.Dir))
-	if !strings.Contains(message, s.Dir) || !strings.Contains(message, "another process") && !strings.Contains(message, "running") {
+	if !strings.Contains(message, "another") || !strings.Contains(message, s.Dir) || !strings.Contains(message, "--data") {
 		t.Errorf("the message is:\n%s", message)
 	}
 	var up harness.Addresses
-	if err := readJSON(s.UpFile(), &up); err != nil || up != s.Addresses {
+	if err := harness.ReadJSON(s.UpFile(), &up); err != nil || up != s.Addresses {
 		t.Errorf("up.json says %+v: %v", up, err)
 	}
 	socialWorks(t, s)

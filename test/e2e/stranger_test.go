@@ -34,8 +34,9 @@ type stranger struct {
 	calls    atomic.Int64 // that reached it
 }
 
-// newStranger lets a part of that name join the mesh of a development system.
-func newStranger(t *testing.T, s *harness.System, part string) *stranger {
+// newStranger lets a part of that name join the mesh of a development system. It
+// serves what register registers; all other calls it only counts.
+func newStranger(t *testing.T, s *harness.System, part string, register ...func(grpc.ServiceRegistrar)) *stranger {
 	t.Helper()
 	source := certificate(t, s, part)
 	x := &stranger{identity: mtls.ID(part), registry: registry(t, s, source)}
@@ -44,6 +45,9 @@ func newStranger(t *testing.T, s *harness.System, part string) *stranger {
 			x.calls.Add(1)
 			return status.Error(codes.Internal, "a call has reached the stranger")
 		}))
+	for _, r := range register {
+		r(server)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -20,6 +21,8 @@ type System struct {
 	Dir string
 	// Addresses are where it listens.
 	Addresses
+	// Etcd is where its registry is, and Prefix the first part of the keys in it.
+	Etcd, Prefix string
 
 	client *http.Client
 }
@@ -31,8 +34,6 @@ type Addresses struct {
 	Probe        string `json:"probe"`
 	Operator     string `json:"operator"`
 	OperatorLink string `json:"operatorLink"`
-	Etcd         string `json:"etcd"`
-	Prefix       string `json:"prefix"`
 }
 
 // Up starts everything in a fresh folder and returns when it is ready. It is
@@ -83,19 +84,36 @@ func open(bin, dir string, more ...string) (*System, error) {
 // UpFile is the file that says where a system listens, while it is ready.
 func (s *System) UpFile() string { return filepath.Join(s.Dir, "up.json") }
 
-// read reads up.json; one that a killed process has left does not count.
+// read reads up.json, and mesh.json, which tells other processes how to join. An
+// up.json that a killed process has left does not count.
 func (s *System) read() error {
-	text, err := os.ReadFile(s.UpFile())
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(text, &s.Addresses); err != nil {
+	if err := ReadJSON(s.UpFile(), &s.Addresses); err != nil {
 		return err
 	}
 	if s.Addresses.PID != s.Process.PID {
 		return fmt.Errorf("%s is of process %d", s.UpFile(), s.Addresses.PID)
 	}
+	var mesh struct {
+		Etcd   []string
+		Prefix string
+	}
+	if err := ReadJSON(filepath.Join(s.Dir, "mesh.json"), &mesh); err != nil {
+		return err
+	}
+	if len(mesh.Etcd) != 1 {
+		return fmt.Errorf("mesh.json names the etcd servers %v", mesh.Etcd)
+	}
+	s.Etcd, s.Prefix = strings.TrimPrefix(mesh.Etcd[0], "https://"), mesh.Prefix
 	return nil
+}
+
+// ReadJSON reads a file.
+func ReadJSON(path string, v any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
 }
 
 // Stop ends the system as an orchestrator does, and expects that it drains,

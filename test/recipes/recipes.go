@@ -8,9 +8,8 @@ import (
 	_ "embed"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-mesh/fairlead/pkg/errs"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/service"
 	recipesv1 "github.com/fairlead-mesh/fairlead/test/gen/go/acme/recipes/v1"
@@ -50,7 +49,7 @@ func (s *Service) Close() error { return nil }
 func (s *Service) GetRecipe(_ context.Context, req *recipesv1.GetRecipeRequest) (*recipesv1.GetRecipeResponse, error) {
 	text, ok := s.texts[req.GetName()]
 	if !ok {
-		return nil, status.Error(codes.NotFound, "there is no such recipe")
+		return nil, errs.NotFound(recipesv1.Reason_REASON_RECIPE_NOT_FOUND, "there is no such recipe")
 	}
 	return &recipesv1.GetRecipeResponse{Recipe: &recipesv1.Recipe{Name: req.GetName(), Text: text}}, nil
 }

@@ -27,6 +27,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Reason is why a call to RecipesService failed.
+type Reason int32
+
+const (
+	// Not set: no error carries it.
+	Reason_REASON_UNSPECIFIED Reason = 0
+	// There is no such recipe.
+	Reason_REASON_RECIPE_NOT_FOUND Reason = 1
+)
+
+// Enum value maps for Reason.
+var (
+	Reason_name = map[int32]string{
+		0: "REASON_UNSPECIFIED",
+		1: "REASON_RECIPE_NOT_FOUND",
+	}
+	Reason_value = map[string]int32{
+		"REASON_UNSPECIFIED":      0,
+		"REASON_RECIPE_NOT_FOUND": 1,
+	}
+)
+
+func (x Reason) Enum() *Reason {
+	p := new(Reason)
+	*p = x
+	return p
+}
+
+func (x Reason) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Reason) Descriptor() protoreflect.EnumDescriptor {
+	return file_acme_recipes_v1_recipes_proto_enumTypes[0].Descriptor()
+}
+
+func (Reason) Type() protoreflect.EnumType {
+	return &file_acme_recipes_v1_recipes_proto_enumTypes[0]
+}
+
+func (x Reason) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Reason.Descriptor instead.
+func (Reason) EnumDescriptor() ([]byte, []int) {
+	return file_acme_recipes_v1_recipes_proto_rawDescGZIP(), []int{0}
+}
+
 // Recipe says how to cook something.
 type Recipe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -185,7 +234,10 @@ const file_acme_recipes_v1_recipes_proto_rawDesc = "" +
 	"\x10GetRecipeRequest\x124\n" +
 	"\x04name\x18\x01 \x01(\tB \xbaH\x1dr\x1b2\x19^recipes/[a-z0-9-]{1,64}$R\x04name\"D\n" +
 	"\x11GetRecipeResponse\x12/\n" +
-	"\x06recipe\x18\x01 \x01(\v2\x17.acme.recipes.v1.RecipeR\x06recipe2\x8f\x01\n" +
+	"\x06recipe\x18\x01 \x01(\v2\x17.acme.recipes.v1.RecipeR\x06recipe*=\n" +
+	"\x06Reason\x12\x16\n" +
+	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17REASON_RECIPE_NOT_FOUND\x10\x012\x8f\x01\n" +
 	"\x0eRecipesService\x12}\n" +
 	"\tGetRecipe\x12!.acme.recipes.v1.GetRecipeRequest\x1a\".acme.recipes.v1.GetRecipeResponse\")\xe2\xb0(\x06\b\x02\x12\x02\b\x02\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/{name=recipes/*}\x90\x02\x01B\xca\x01\n" +
 	"\x13com.acme.recipes.v1B\fRecipesProtoP\x01ZGgithub.com/fairlead-mesh/fairlead/test/gen/go/acme/recipes/v1;recipesv1\xa2\x02\x03ARX\xaa\x02\x0fAcme.Recipes.V1\xca\x02\x0fAcme\\Recipes\\V1\xe2\x02\x1bAcme\\Recipes\\V1\\GPBMetadata\xea\x02\x11Acme::Recipes::V1b\x06proto3"
@@ -202,16 +254,18 @@ func file_acme_recipes_v1_recipes_proto_rawDescGZIP() []byte {
 	return file_acme_recipes_v1_recipes_proto_rawDescData
 }
 
+var file_acme_recipes_v1_recipes_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_acme_recipes_v1_recipes_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_acme_recipes_v1_recipes_proto_goTypes = []any{
-	(*Recipe)(nil),            // 0: acme.recipes.v1.Recipe
-	(*GetRecipeRequest)(nil),  // 1: acme.recipes.v1.GetRecipeRequest
-	(*GetRecipeResponse)(nil), // 2: acme.recipes.v1.GetRecipeResponse
+	(Reason)(0),               // 0: acme.recipes.v1.Reason
+	(*Recipe)(nil),            // 1: acme.recipes.v1.Recipe
+	(*GetRecipeRequest)(nil),  // 2: acme.recipes.v1.GetRecipeRequest
+	(*GetRecipeResponse)(nil), // 3: acme.recipes.v1.GetRecipeResponse
 }
 var file_acme_recipes_v1_recipes_proto_depIdxs = []int32{
-	0, // 0: acme.recipes.v1.GetRecipeResponse.recipe:type_name -> acme.recipes.v1.Recipe
-	1, // 1: acme.recipes.v1.RecipesService.GetRecipe:input_type -> acme.recipes.v1.GetRecipeRequest
-	2, // 2: acme.recipes.v1.RecipesService.GetRecipe:output_type -> acme.recipes.v1.GetRecipeResponse
+	1, // 0: acme.recipes.v1.GetRecipeResponse.recipe:type_name -> acme.recipes.v1.Recipe
+	2, // 1: acme.recipes.v1.RecipesService.GetRecipe:input_type -> acme.recipes.v1.GetRecipeRequest
+	3, // 2: acme.recipes.v1.RecipesService.GetRecipe:output_type -> acme.recipes.v1.GetRecipeResponse
 	2, // [2:3] is the sub-list for method output_type
 	1, // [1:2] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -229,13 +283,14 @@ func file_acme_recipes_v1_recipes_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_acme_recipes_v1_recipes_proto_rawDesc), len(file_acme_recipes_v1_recipes_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_acme_recipes_v1_recipes_proto_goTypes,
 		DependencyIndexes: file_acme_recipes_v1_recipes_proto_depIdxs,
+		EnumInfos:         file_acme_recipes_v1_recipes_proto_enumTypes,
 		MessageInfos:      file_acme_recipes_v1_recipes_proto_msgTypes,
 	}.Build()
 	File_acme_recipes_v1_recipes_proto = out.File
