@@ -60,16 +60,31 @@ func (r *watching) update(instances []discovery.Instance) {
 	_ = r.cc.UpdateState(state)
 }
 
-// usable leaves out who takes no calls and who may not serve the service. Where
-// two have one address the later ID, which is the younger when IDs are of UUID
-// version 7, has it; the other was killed.
+// usable leaves out who may not serve the service, and who takes no new calls
+// unless nobody else does: a service that drains answers until it stops.
 func (r *watching) usable(instances []discovery.Instance) []discovery.Instance {
+	var serving, draining []discovery.Instance
+	for _, i := range instances {
+		switch {
+		case !r.granted(i):
+		case i.Draining:
+			draining = append(draining, i)
+		default:
+			serving = append(serving, i)
+		}
+	}
+	if len(serving) == 0 {
+		return oneAtAnAddress(draining)
+	}
+	return oneAtAnAddress(serving)
+}
+
+// oneAtAnAddress leaves the later of two IDs that have one address, which is the
+// younger when IDs are of UUID version 7; the other was killed.
+func oneAtAnAddress(instances []discovery.Instance) []discovery.Instance {
 	var list []discovery.Instance
 	at := make(map[string]int)
 	for _, i := range instances {
-		if i.Draining || !r.granted(i) {
-			continue
-		}
 		if n, taken := at[i.Address]; taken {
 			list[n] = i
 			continue
