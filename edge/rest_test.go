@@ -173,6 +173,9 @@ func TestRESTTooLarge(t *testing.T) {
 			}
 		})
 	}
+	if r := w.do(t, "POST", "/nowhere", body); r.status != 404 {
+		t.Errorf("a body that nobody reads: %d", r.status)
+	}
 	if r := w.do(t, "POST", "/v1/dishes:small", `{"name":"`+strings.Repeat("x", 1000)+`"}`); r.status != 413 {
 		t.Errorf("over the method's own cap: %d", r.status)
 	}

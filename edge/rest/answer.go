@@ -23,11 +23,11 @@ import (
 
 // answer is what is known of a request when it is answered.
 type answer struct {
-	w     http.ResponseWriter
-	r     *http.Request
-	id    string
-	set   *descriptor.Set // of the method, nil before there is a route
-	drain bool            // the client still writes a body that was refused
+	w    http.ResponseWriter
+	r    *http.Request
+	id   string
+	set  *descriptor.Set // of the method, nil before there is a route
+	read bool            // the body was read to its end
 }
 
 // fail writes an error as google.rpc.Status in JSON.
@@ -43,7 +43,7 @@ func (a *answer) fail(err error) {
 	if a.r.Method != http.MethodHead {
 		a.w.Write(body) // a client that is gone is nobody to tell
 	}
-	if a.drain {
+	if !a.read && a.r.ContentLength != 0 {
 		http.NewResponseController(a.w).Flush()
 		a.discard()
 	}

@@ -20,8 +20,9 @@ const (
 	// bodyTimeout is how long a body may take to arrive. The largest, 1 MiB by
 	// default, needs 280 kbit/s for it.
 	bodyTimeout = 30 * time.Second
-	// drainBytes and drainTime bound what is read of a body that was refused: a
-	// client that still writes would see a broken connection, not the answer.
+	// drainBytes and drainTime bound what is read of a body after an answer that
+	// did not wait for it: a client that still writes would see a broken
+	// connection, not the answer.
 	drainBytes = 16 << 20
 	drainTime  = 2 * time.Second
 )
@@ -46,7 +47,7 @@ func parseQuery(raw string) (url.Values, error) {
 func (a *answer) body(limit int) ([]byte, error) {
 	r := a.r
 	if r.ContentLength > int64(limit) {
-		return nil, a.tooLarge(limit)
+		return nil, pipeline.RequestTooLarge(limit)
 	}
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -59,8 +60,9 @@ func (a *answer) body(limit int) ([]byte, error) {
 	defer control.SetReadDeadline(time.Time{})
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 	if len(body) > limit {
-		return nil, a.tooLarge(limit)
+		return nil, pipeline.RequestTooLarge(limit)
 	}
+	a.read = true
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -92,12 +94,7 @@ func (a *answer) understood() error {
 	return nil
 }
 
-func (a *answer) tooLarge(limit int) error {
-	a.drain = true
-	return pipeline.RequestTooLarge(limit)
-}
-
-// discard reads what is left of a refused body, within bounds.
+// discard reads what is left of a body that nobody wants, within bounds.
 func (a *answer) discard() {
 	control := http.NewResponseController(a.w)
 	control.SetReadDeadline(time.Now().Add(drainTime))
