@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +22,9 @@ func (e *Edge) fetchKeys(ctx context.Context) ([]byte, error) {
 	if strings.HasPrefix(where, "/") {
 		return e.fetchOwn(ctx, where)
 	}
+	if u, err := url.Parse(where); err != nil || u.Scheme != "https" && !loopback(u) {
+		return nil, fmt.Errorf("the keys of access tokens (FAIRLEAD_EDGE_JWKS) must come from a path of this edge or an https URL, not from %q", where)
+	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
 		return nil, err
@@ -34,6 +38,12 @@ func (e *Edge) fetchKeys(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %s", where, resp.Status)
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, maxKeys))
+}
+
+// loopback says that a URL stays on this machine, where http is as good as https.
+func loopback(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "http" && ip != nil && ip.IsLoopback()
 }
 
 func (e *Edge) fetchOwn(ctx context.Context, path string) ([]byte, error) {

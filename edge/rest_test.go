@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+
+	"github.com/fairlead-mesh/fairlead/edge"
 )
 
 // object reads a JSON object.
@@ -197,6 +199,36 @@ func TestRESTBodyCutShort(t *testing.T) {
 	answer, err := io.ReadAll(c)
 	if err != nil || strings.HasPrefix(string(answer), "HTTP/1.1 2") {
 		t.Errorf("%s %v", answer, err)
+	}
+}
+
+// A client that does not send what it announced is answered and cut off: it must
+// hold neither a connection nor a drain.
+func TestRESTBodyThatNeverComes(t *testing.T) {
+	w := start(t, everything{}, edge.Config{BodyTimeout: 100 * time.Millisecond})
+	w.register(t, kitchenService, "spiffe://fairlead/kitchen", kitchen)
+	w.await(t, cook)
+	for name, request := range map[string]string{
+		"announced": "POST /v1/dishes:cook HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"na",
+		"chunked":   "POST /v1/dishes:cook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"n\r\n",
+		"bad chunk": "POST /v1/dishes:cook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := net.Dial("tcp", w.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			io.WriteString(c, request)
+			c.SetReadDeadline(time.Now().Add(patience))
+			answer, err := io.ReadAll(c)
+			if err != nil || !strings.Contains(string(answer), "details") {
+				t.Errorf("%q %v", answer, err)
+			}
+			if timedOut := strings.HasPrefix(string(answer), "HTTP/1.1 504"); timedOut == (name == "bad chunk") {
+				t.Errorf("%q", answer)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -41,12 +42,21 @@ func (o *observer) Stream(ctx context.Context, c *call.Call) (raw.Stream, error)
 		o.tell(c, status.Code(err), time.Since(start))
 		return nil, err
 	}
-	return &observedStream{s, func(err error) { o.tell(c, status.Code(err), time.Since(start)) }}, nil
+	observed := &observedStream{Stream: s, tell: func(err error) { o.tell(c, status.Code(err), time.Since(start)) }}
+	// The door ends the context when it is done: nobody may have read the end.
+	context.AfterFunc(ctx, func() { observed.end(status.FromContextError(ctx.Err()).Err()) })
+	return observed, nil
 }
 
 type observedStream struct {
 	raw.Stream
-	ended func(error)
+	tell func(error)
+	once sync.Once
+}
+
+// end tells how the stream ended, once: the first that knows.
+func (s *observedStream) end(err error) {
+	s.once.Do(func() { s.tell(err) })
 }
 
 func (s *observedStream) Recv() (raw.Message, error) {
@@ -54,9 +64,9 @@ func (s *observedStream) Recv() (raw.Message, error) {
 	switch err {
 	case nil:
 	case io.EOF:
-		s.ended(nil)
+		s.end(nil)
 	default:
-		s.ended(err)
+		s.end(err)
 	}
 	return m, err
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -63,11 +64,21 @@ func (s *cleanStream) Recv() (raw.Message, error) {
 func (s *sanitizer) clean(ctx context.Context, c *call.Call, err error) error {
 	st := status.Convert(err)
 	public := Public(st)
-	if public != st || st.Code() == codes.Internal {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "call failed", slog.String("rpc.method", c.Method.FullName),
+	if level := news(public); s.log.Enabled(ctx, level) {
+		s.log.LogAttrs(ctx, level, "call failed", slog.String("rpc.method", c.Method.FullName),
 			slog.String("request.id", c.ID), slog.String("code", st.Code().String()), slog.String("error", err.Error()))
 	}
 	return WithRequestID(public, c.ID).Err()
+}
+
+// news is how much an operator should know of a failed call: that a client gave
+// up, or was wrong, is none.
+func news(public *status.Status) slog.Level {
+	switch public.Code() {
+	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unavailable:
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
 }
 
 // Public returns the status that a client may see: st itself, or one with a
@@ -84,10 +95,18 @@ func Public(st *status.Status) *status.Status {
 	case codes.Unimplemented:
 		return errs.Unimplemented(errorsv1.Reason_REASON_NOT_ROUTED, "there is no such method").GRPCStatus()
 	case codes.Internal, codes.Unknown, codes.DataLoss:
+		if strings.HasPrefix(st.Message(), undecodable) {
+			return errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the request is not a valid message of this method").GRPCStatus()
+		}
 		return errs.Internal(errorsv1.Reason_REASON_INTERNAL, "internal error").GRPCStatus()
 	}
 	return st
 }
+
+// undecodable is how a grpc-go server says that a request could not be decoded. It
+// does so before any code of ours runs, with INTERNAL, though it is the client's
+// fault; the text is all that tells it apart.
+const undecodable = "grpc: error unmarshalling request"
 
 func hasReason(st *status.Status) bool {
 	for _, d := range st.Details() {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -17,9 +18,6 @@ import (
 )
 
 const (
-	// bodyTimeout is how long a body may take to arrive. The largest, 1 MiB by
-	// default, needs 280 kbit/s for it.
-	bodyTimeout = 30 * time.Second
 	// drainBytes and drainTime bound what is read of a body after an answer that
 	// did not wait for it: a client that still writes would see a broken
 	// connection, not the answer.
@@ -43,8 +41,9 @@ func parseQuery(raw string) (url.Values, error) {
 	return query, nil
 }
 
-// body reads the body of a request that may have limit bytes.
-func (a *answer) body(limit int) ([]byte, error) {
+// body reads the body of a request that may have limit bytes, and take timeout to
+// arrive.
+func (a *answer) body(limit int, timeout time.Duration) ([]byte, error) {
 	r := a.r
 	if r.ContentLength > int64(limit) {
 		return nil, pipeline.RequestTooLarge(limit)
@@ -56,24 +55,31 @@ func (a *answer) body(limit int) ([]byte, error) {
 		return nil, err
 	}
 	control := http.NewResponseController(a.w)
-	control.SetReadDeadline(time.Now().Add(bodyTimeout)) // every server of ours can; HTTP/1.1 and 2
-	defer control.SetReadDeadline(time.Time{})
+	control.SetReadDeadline(time.Now().Add(timeout)) // every server of ours can; HTTP/1.1 and 2
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
-	if len(body) > limit {
+	switch {
+	case err != nil:
+		// The deadline stays: net/http reads what is left before it answers, and
+		// would wait for it for ever. Nothing follows on this connection.
+		if r.ProtoMajor == 1 {
+			a.w.Header().Set("Connection", "close")
+		}
+		a.read = true
+		return nil, unread(err)
+	case len(body) > limit:
 		return nil, pipeline.RequestTooLarge(limit)
 	}
+	control.SetReadDeadline(time.Time{})
 	a.read = true
-	if err != nil {
-		return nil, unread(err)
-	}
 	return body, nil
 }
 
+// unread tells a body that did not come from one that came broken.
 func unread(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the body ends before its announced length")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errs.Timeout(errorsv1.Reason_REASON_DEADLINE_EXCEEDED, "the body did not arrive in time").Because(err)
 	}
-	return errs.Timeout(errorsv1.Reason_REASON_DEADLINE_EXCEEDED, "the body did not arrive in time").Because(err)
+	return errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the body is not what its headers announce").Because(err)
 }
 
 // understood checks that the body is in a form that can be read. curl sends

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/metadata"
 
@@ -18,17 +19,23 @@ import (
 	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 )
 
-// Door is the REST front door.
-type Door struct {
-	table   func() *route.Table
-	handler call.Handler
-	log     *slog.Logger
+// Options are what a door is made of.
+type Options struct {
+	// Table returns what is served at that moment.
+	Table func() *route.Table
+	// Handler answers the calls.
+	Handler call.Handler
+	// BodyTimeout is how long a body may take to arrive.
+	BodyTimeout time.Duration
+	// Logger gets what cannot be told to a client.
+	Logger *slog.Logger
 }
 
-// New makes a door that serves the table which table returns at that moment.
-func New(table func() *route.Table, handler call.Handler, log *slog.Logger) *Door {
-	return &Door{table, handler, log}
-}
+// Door is the REST front door.
+type Door struct{ Options }
+
+// New makes a door.
+func New(o Options) *Door { return &Door{o} }
 
 // ServeHTTP implements http.Handler.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +64,7 @@ func (d *Door) find(a *answer) (route.Match, error) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	t := d.table()
+	t := d.Table()
 	m := t.Find(method, a.r.URL)
 	if m.Route != nil {
 		return m, nil
@@ -87,7 +94,7 @@ func (d *Door) serve(a *answer, m route.Match) error {
 	if err != nil {
 		return err
 	}
-	body, err := a.body(m.Route.Method.Policy.MaxRequest)
+	body, err := a.body(m.Route.Method.Policy.MaxRequest, d.BodyTimeout)
 	if err != nil {
 		return err
 	}
@@ -97,14 +104,14 @@ func (d *Door) serve(a *answer, m route.Match) error {
 	if c.Request, err = m.Route.Transcoder.Request(request(m, body, query)); err != nil {
 		return err
 	}
-	reply, err := d.handler.Unary(ctx, c)
+	reply, err := d.Handler.Unary(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer reply.Message.Free()
 	json, err := m.Route.Transcoder.Response(reply.Message.Bytes())
 	if err != nil {
-		d.log.Warn("answer cannot be written as JSON", "rpc.method", c.Method.FullName, "request.id", c.ID, "error", err)
+		d.Logger.Warn("answer cannot be written as JSON", "rpc.method", c.Method.FullName, "request.id", c.ID, "error", err)
 		return errs.Internal(errorsv1.Reason_REASON_INTERNAL, "internal error")
 	}
 	a.succeed(json, reply.Header, reply.Trailer)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/fairlead-mesh/fairlead/edge/pipeline"
@@ -53,15 +54,15 @@ func cut(err error) error {
 }
 
 func cutInside(err error) error {
-	return errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the request ends within a message").Because(err)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errs.Timeout(errorsv1.Reason_REASON_DEADLINE_EXCEEDED, "the request did not arrive in time").Because(err)
+	}
+	return errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the request ends within a message, or is not as long as announced").Because(err)
 }
 
-// readTimeout is how long the one message of a unary call may take to arrive.
-const readTimeout = 30 * time.Second
-
-// only reads the one message of a unary call.
-func (x *exchange) only() ([]byte, error) {
-	x.control.SetReadDeadline(time.Now().Add(readTimeout)) // HTTP/2 streams of net/http can
+// only reads the one message of a call that takes one.
+func (x *exchange) only(timeout time.Duration) ([]byte, error) {
+	x.control.SetReadDeadline(time.Now().Add(timeout)) // HTTP/2 streams of net/http can
 	message, err := x.read()
 	if err == io.EOF {
 		return nil, errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the request has no message")
@@ -69,8 +70,11 @@ func (x *exchange) only() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := x.r.Body.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		return nil, errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the request of a unary call has more than one message")
+	switch n, err := io.ReadFull(x.r.Body, make([]byte, 1)); {
+	case n > 0:
+		return nil, errs.Invalid(errorsv1.Reason_REASON_MALFORMED, "the method takes one message, the request has more")
+	case err != io.EOF:
+		return nil, cutInside(err)
 	}
 	return message, nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/metadata"
 
@@ -18,18 +19,25 @@ import (
 	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 )
 
-// Door is the gRPC front door.
-type Door struct {
-	table   func() *route.Table
-	handler call.Handler
-	own     map[string]raw.Caller
+// Options are what a door is made of.
+type Options struct {
+	// Table returns what is served at that moment.
+	Table func() *route.Table
+	// Handler answers the calls.
+	Handler call.Handler
+	// Own are services that the edge itself answers, by their gRPC name:
+	// reflection.
+	Own map[string]raw.Caller
+	// BodyTimeout is how long the message of a call that takes one may take to
+	// arrive.
+	BodyTimeout time.Duration
 }
 
-// New makes a door that serves the table which table returns at that moment. own
-// are services that the edge itself answers, by their gRPC name: reflection.
-func New(table func() *route.Table, handler call.Handler, own map[string]raw.Caller) *Door {
-	return &Door{table, handler, own}
-}
+// Door is the gRPC front door.
+type Door struct{ Options }
+
+// New makes a door.
+func New(o Options) *Door { return &Door{o} }
 
 // Serves says whether a request is one for this door.
 func Serves(r *http.Request) bool {
@@ -53,12 +61,13 @@ func (d *Door) serve(x *exchange) error {
 		return err
 	}
 	defer cancel()
-	if own := d.ownService(x.r.URL.Path); own != nil {
-		return passOwn(ctx, x, own)
+	// The name is compared as it came: no unescaping, no cleaning, no query, so
+	// that there is one spelling for one method.
+	name := x.r.URL.RequestURI()
+	if own := d.ownService(name); own != nil {
+		return passOwn(ctx, x, own, name)
 	}
-	// The name is compared as it came: no unescaping, no cleaning, so that there
-	// is one spelling for one method.
-	m := d.table().Method(x.r.URL.EscapedPath())
+	m := d.Table().Method(name)
 	if m == nil {
 		return errs.Unimplemented(errorsv1.Reason_REASON_NOT_ROUTED, "there is no such method")
 	}
@@ -73,10 +82,10 @@ func (d *Door) serve(x *exchange) error {
 // unary reads exactly one message and answers one.
 func (d *Door) unary(ctx context.Context, x *exchange, c *call.Call) error {
 	var err error
-	if c.Request, err = x.only(); err != nil {
+	if c.Request, err = x.only(d.BodyTimeout); err != nil {
 		return err
 	}
-	reply, err := d.handler.Unary(ctx, c)
+	reply, err := d.Handler.Unary(ctx, c)
 	x.trailer = reply.Trailer
 	if err != nil {
 		return err
@@ -90,25 +99,45 @@ func (d *Door) unary(ctx context.Context, x *exchange, c *call.Call) error {
 func (d *Door) stream(ctx context.Context, x *exchange, c *call.Call) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := d.handler.Stream(ctx, c)
+	if !c.Method.Descriptor.IsStreamingClient() {
+		return d.serverStream(ctx, x, c, cancel)
+	}
+	s, err := d.Handler.Stream(ctx, c)
 	if err != nil {
 		return err
 	}
 	return pass(x, s, cancel)
 }
 
+// serverStream sends exactly one message, and passes on what comes back.
+func (d *Door) serverStream(ctx context.Context, x *exchange, c *call.Call, cancel context.CancelFunc) error {
+	request, err := x.only(d.BodyTimeout)
+	if err != nil {
+		return err
+	}
+	s, err := d.Handler.Stream(ctx, c)
+	if err != nil {
+		return err
+	}
+	if s.Send(request) == nil { // or the stream has ended: Recv tells why
+		s.CloseSend()
+	}
+	defer cancel()
+	return downstream(x, s)
+}
+
 // ownService returns the caller for a method that the edge itself answers.
 func (d *Door) ownService(path string) raw.Caller {
 	if service, _, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/"); ok {
-		return d.own[service]
+		return d.Own[service]
 	}
 	return nil
 }
 
-func passOwn(ctx context.Context, x *exchange, own raw.Caller) error {
+func passOwn(ctx context.Context, x *exchange, own raw.Caller, name string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := own.NewStream(ctx, x.r.URL.Path)
+	s, err := own.NewStream(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,9 @@ package token
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -52,9 +54,23 @@ func NewVerifier(o Options) *Verifier {
 // claims are those that the edge reads; the rest is the issuer's business.
 type claims struct {
 	jwt.Claims
-	Session string   `json:"sid"`
-	Device  string   `json:"did"`
-	Scopes  []string `json:"scope"`
+	Session string `json:"sid"`
+	Device  string `json:"did"`
+	Scopes  scopes `json:"scope"`
+}
+
+// scopes are a text with spaces between them (RFC 9068), or a list, as some
+// issuers write them.
+type scopes []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *scopes) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		*s = strings.Fields(text)
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(s))
 }
 
 // Verify returns who the token names and an envelope that says so. The error is
