@@ -123,8 +123,9 @@ func (e *Edge) Shutdown(ctx context.Context) error {
 }
 
 // DrainTime is how long Shutdown should be given: longer than the default
-// timeout of a call.
-const DrainTime = 10 * time.Second
+// timeout of a call, and short enough that what stops after the edge has time
+// within the 15 s that a process takes.
+const DrainTime = 8 * time.Second
 
 // Services returns the gRPC services that have exposed methods, sorted.
 func (e *Edge) Services() []string {

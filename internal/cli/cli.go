@@ -4,7 +4,9 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +23,7 @@ func New() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       host.Version(),
 	}
-	root.AddCommand(newUp(), newServe(), newDemo(), newConfig())
+	root.AddCommand(newUp(), onlyWith(newServe()), onlyWith(newDemo()), newConfig())
 	return root
 }
 
@@ -32,3 +34,21 @@ func Main() int {
 
 // program is how the program was called, for commands that are shown to people.
 func program() string { return os.Args[0] }
+
+// onlyWith makes a command fail unless one of its subcommands is named: cobra
+// would print the help and report success, also for one that is misspelled.
+func onlyWith(c *cobra.Command) *cobra.Command {
+	c.Args = func(c *cobra.Command, args []string) error {
+		var names []string
+		for _, s := range c.Commands() {
+			names = append(names, s.Name())
+		}
+		choice := strings.Join(names, ", ")
+		if len(args) == 0 {
+			return fmt.Errorf("%s: name one of %s", c.CommandPath(), choice)
+		}
+		return fmt.Errorf("%s: %q is none of %s", c.CommandPath(), args[0], choice)
+	}
+	c.RunE = func(*cobra.Command, []string) error { return nil } // Args lets nothing through
+	return c
+}

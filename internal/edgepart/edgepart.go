@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-mesh/fairlead/edge"
 	"github.com/fairlead-mesh/fairlead/pkg/config"
+	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
@@ -58,6 +60,7 @@ type Running struct {
 	first  chan struct{} // closed when the first routes are served
 	cancel context.CancelFunc
 	done   chan struct{}
+	log    *slog.Logger
 }
 
 // Start starts an edge. preset is what holds where neither flag nor variable says
@@ -76,17 +79,20 @@ func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
 	if err := errors.Join(err, listenErr); err != nil {
 		return nil, err
 	}
-	m, err := h.Join(host.EdgePart, false)
+	ctx, cancel := context.WithCancel(context.Background())
+	own := *h
+	own.Registry = discovery.Share(ctx, h.Registry) // routes and mesh see the same list
+	m, err := own.Join(host.EdgePart, false)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	e, err := newEdge(h, m.Caller(), options)
+	e, err := newEdge(&own, m.Caller(), options)
 	if err != nil {
+		cancel()
 		return nil, errors.Join(err, m.Close(context.Background()))
 	}
-	r := &Running{Edge: e, mesh: m, first: make(chan struct{}), done: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
+	r := &Running{Edge: e, mesh: m, first: make(chan struct{}), cancel: cancel, done: make(chan struct{}), log: own.LoggerOf(host.EdgePart)}
 	go func() {
 		defer close(r.done)
 		e.Run(ctx, func() { close(r.first) })
@@ -147,11 +153,16 @@ func (r *Running) Ready(ctx context.Context) error {
 	}
 }
 
-// Close drains the edge: clients are sent elsewhere, calls in flight finish until
-// ctx ends.
+// Close drains the edge: clients are sent elsewhere, and calls in flight finish.
+// Those that have not after edge.DrainTime are cut, which is no error: the other
+// parts need their share of the time.
 func (r *Running) Close(ctx context.Context) error {
-	err := r.Shutdown(ctx)
+	drain, cancel := context.WithTimeout(ctx, edge.DrainTime)
+	defer cancel()
+	if err := r.Shutdown(drain); err != nil {
+		r.log.Warn("clients were cut off", "error", err)
+	}
 	r.cancel()
 	<-r.done
-	return errors.Join(err, r.mesh.Close(ctx))
+	return r.mesh.Close(ctx)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-mesh/fairlead/edge/call"
 	"github.com/fairlead-mesh/fairlead/edge/event"
+	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
 )
 
 // metrics are the edge's own, beside those of the calls that it makes.
@@ -22,8 +23,7 @@ type metrics struct {
 func newMetrics(meter metric.Meter) (*metrics, error) {
 	events, err := meter.Int64Counter("fairlead.edge.events", metric.WithUnit("{event}"),
 		metric.WithDescription("Services and routes that were exposed, refused or removed"))
-	calls, callsErr := meter.Float64Histogram("fairlead.edge.call.duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from a routed request to its answer, as the client sees it"))
+	calls, callsErr := telemetry.Duration(meter, "fairlead.edge.call.duration", "Time from a routed request to its answer, as the client sees it")
 	return &metrics{events, calls}, errors.Join(err, callsErr)
 }
 
@@ -35,5 +35,5 @@ func (m *metrics) event(k event.Kind) {
 // the status that the client got.
 func (m *metrics) call(c *call.Call, code codes.Code, took time.Duration) {
 	m.calls.Record(context.Background(), took.Seconds(), metric.WithAttributes(
-		attribute.String("rpc.method", c.Method.FullName[1:]), attribute.String("rpc.response.status_code", code.String())))
+		attribute.String("rpc.method", c.Method.FullName[1:]), attribute.String("rpc.response.status_code", telemetry.CodeName(code))))
 }

@@ -95,6 +95,9 @@ func newLabels(name string, c codes.Code) []metric.RecordOption {
 		attribute.String("rpc.system.name", "grpc"),
 		attribute.String("rpc.service", service),
 		attribute.String("rpc.method", name),
-		attribute.String("rpc.response.status_code", code.Code(c).String()),
+		attribute.String("rpc.response.status_code", CodeName(c)),
 	))}
 }
+
+// CodeName is the label of a status, "NOT_FOUND".
+func CodeName(c codes.Code) string { return code.Code_name[int32(c)] }

@@ -35,11 +35,15 @@ func (t *Telemetry) ServerHandler() stats.Handler { return t.server }
 func (t *Telemetry) ClientHandler() stats.Handler { return t.client }
 
 func newHandler(meter metric.Meter, server bool, name, description string) (*rpcHandler, error) {
-	duration, err := meter.Float64Histogram(name,
-		metric.WithUnit("s"),
-		metric.WithDescription(description),
-		metric.WithExplicitBucketBoundaries(buckets...))
+	duration, err := Duration(meter, name, description)
 	return &rpcHandler{duration: duration, server: server}, err
+}
+
+// Duration makes a histogram of how long calls take, in seconds: OpenTelemetry's
+// own buckets are for milliseconds.
+func Duration(meter metric.Meter, name, description string) (metric.Float64Histogram, error) {
+	return meter.Float64Histogram(name, metric.WithUnit("s"), metric.WithDescription(description),
+		metric.WithExplicitBucketBoundaries(buckets...))
 }
 
 // methodKey is where a call's context holds its *method.

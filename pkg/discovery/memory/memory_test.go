@@ -11,3 +11,8 @@ import (
 func TestRegistry(t *testing.T) {
 	registrytest.Run(t, func(*testing.T) discovery.Registry { return memory.New() })
 }
+
+// A shared registry is one like any other.
+func TestShared(t *testing.T) {
+	registrytest.Run(t, func(t *testing.T) discovery.Registry { return discovery.Share(t.Context(), memory.New()) })
+}
