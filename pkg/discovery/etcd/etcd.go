@@ -44,8 +44,9 @@ type Options struct {
 	// living processes when they are slow.
 	TTL time.Duration
 	// LeaseFile keeps the lease and the instance id of this process, so that a
-	// process which was killed takes its old instances out when it comes back. No
-	// two processes may share it. Empty means that nothing is kept.
+	// process which was killed takes its old instances out when it comes back. A
+	// second process with the same file gets one beside it. Empty means that
+	// nothing is kept.
 	LeaseFile string
 	// Logger is told of what goes wrong and of what was mended; slog.Default when
 	// nil.
@@ -79,7 +80,7 @@ func Open(o Options) (*Registry, error) {
 	}
 	client, err := newClient(o)
 	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", err)
+		return nil, fmt.Errorf("etcd: %w", errors.Join(err, file.release()))
 	}
 	r := &Registry{
 		client: client,
@@ -115,7 +116,7 @@ func (r *Registry) InstanceID() string { return r.keeper.file.Instance }
 // Close ends the lease, and with it all that was registered, and the connection.
 // It waits for etcd for at most as long as ctx.
 func (r *Registry) Close(ctx context.Context) error {
-	r.ending.Do(func() { r.ended = errors.Join(r.keeper.stop(ctx), r.client.Close()) })
+	r.ending.Do(func() { r.ended = errors.Join(r.keeper.stop(ctx), r.client.Close(), r.keeper.file.release()) })
 	return r.ended
 }
 

@@ -203,6 +203,26 @@ func TestKill(t *testing.T) {
 	w.Wait(t) // although the new process has registered nothing
 }
 
+// Two processes in one folder must not take each other's place.
+func TestTwoProcessesInOneFolder(t *testing.T) {
+	s := startServer(t)
+	o := options(s)
+	o.LeaseFile = filepath.Join(t.TempDir(), "lease.json")
+	first, second := open(t, o), open(t, o)
+	if first.InstanceID() == second.InstanceID() {
+		t.Fatal("both are the same instance")
+	}
+	a, b := registrytest.Instance(service, first.InstanceID()), registrytest.Instance(service, second.InstanceID())
+	registrytest.Register(t, first, a)
+	registrytest.Register(t, second, b)
+	registrytest.Watch(t, first, service).Wait(t, a, b)
+	first.Kill()
+	if again := open(t, o); again.InstanceID() != first.InstanceID() {
+		t.Errorf("the first came back as %s, was %s", again.InstanceID(), first.InstanceID())
+	}
+	registrytest.Watch(t, second, service).Wait(t, b)
+}
+
 func TestCloseEndsTheLease(t *testing.T) {
 	s := startServer(t)
 	o := options(s)

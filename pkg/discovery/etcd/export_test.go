@@ -6,5 +6,6 @@ func (r *Registry) Kill() {
 		r.keeper.cancel()
 		r.keeper.tasks.Wait()
 		r.client.Close()
+		r.keeper.file.release()
 	})
 }

@@ -53,15 +53,17 @@ func (k *keeper) start() {
 	k.tasks.Go(func() { k.run(ctx) })
 }
 
-// stop ends the goroutines and the lease. The lease stays written down when etcd
-// could not be told.
+// stop ends the goroutines and the lease, also that of the process before when
+// there was no time for it yet. What etcd could not be told of stays written down.
 func (k *keeper) stop(ctx context.Context) error {
 	k.cancel()
 	k.tasks.Wait()
-	if err := k.lease.end(ctx); err != nil {
-		return fmt.Errorf("end the lease: %w", err)
+	for _, end := range []func(context.Context) error{k.lease.endPrevious, k.lease.end} {
+		if err := end(ctx); err != nil {
+			return fmt.Errorf("end the lease: %w", err)
+		}
 	}
-	return k.file.save(k.lease.previous)
+	return k.file.save(0)
 }
 
 // add sets new entries and returns those to wait for. The descriptors may be
