@@ -19,7 +19,7 @@ import (
 // The door carries all that the seam carries: the seam's own suite passes
 // through an edge, from a grpc-go client to a grpc-go server.
 func TestGRPCDoorPassesTheSeam(t *testing.T) {
-	rawtest.Run(t, func(t *testing.T, register func(*grpc.Server)) raw.Caller {
+	rawtest.Run(t, func(t *testing.T, register func(grpc.ServiceRegistrar)) raw.Caller {
 		w := startBefore(t, backend(t, register))
 		w.register(t, rawtest.Service, "spiffe://fairlead/rawtest", rawtestImage(t))
 		w.await(t, "/"+rawtest.Service+"/Echo")
@@ -28,7 +28,7 @@ func TestGRPCDoorPassesTheSeam(t *testing.T) {
 }
 
 // backend serves what register registers, and returns the seam to it.
-func backend(t *testing.T, register func(*grpc.Server)) raw.Caller {
+func backend(t *testing.T, register func(grpc.ServiceRegistrar)) raw.Caller {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
+	"github.com/fairlead-mesh/fairlead/pkg/errs"
 	"github.com/fairlead-mesh/fairlead/pkg/raw"
 )
 
@@ -17,7 +18,7 @@ import (
 func (m *Mesh) Dial(service string) grpc.ClientConnInterface {
 	c, err := m.conns.get(service)
 	if err != nil {
-		return undialled{err}
+		return undialled{errs.Callee(err)}
 	}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Grants says which part may serve which service. Whoever can write the registry
@@ -75,7 +76,7 @@ func (f *GrantFile) add(g grant) error {
 		return fmt.Errorf("identity %s has an entry already", g.Identity)
 	}
 	for _, p := range g.Packages {
-		if p == "" || strings.ContainsAny(p, "/* ") {
+		if !protoreflect.FullName(p).IsValid() {
 			return fmt.Errorf("packages: %q is not a proto package", p)
 		}
 	}

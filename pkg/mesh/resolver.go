@@ -3,6 +3,7 @@ package mesh
 import (
 	"context"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/attributes"
 	"google.golang.org/grpc/resolver"
@@ -22,9 +23,14 @@ func (b resolvers) Scheme() string { return scheme }
 func (b resolvers) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &watching{mesh: b.mesh, service: target.Endpoint(), cc: cc, cancel: cancel, refused: make(map[string]bool)}
-	r.task.Go(func() { b.mesh.config.Registry.Watch(ctx, r.service, r.update) })
+	r.giveUp = time.AfterFunc(firstList, r.unanswered)
+	r.task.Go(func() { b.mesh.config.Registry.Watch(ctx, r.service, r.listed) })
 	return r, nil
 }
+
+// firstList is how long calls wait for a registry that has never answered; then
+// they fail, until it does.
+const firstList = time.Second
 
 // watching passes on to one connection where its service runs.
 type watching struct {
@@ -34,6 +40,10 @@ type watching struct {
 	cancel  context.CancelFunc
 	task    sync.WaitGroup
 	refused map[string]bool // identities that were warned about
+	giveUp  *time.Timer
+
+	mu       sync.Mutex
+	answered bool // there was a list
 }
 
 // ResolveNow implements resolver.Resolver. The registry says by itself what is
@@ -42,8 +52,25 @@ func (r *watching) ResolveNow(resolver.ResolveNowOptions) {}
 
 // Close implements resolver.Resolver.
 func (r *watching) Close() {
+	r.giveUp.Stop()
 	r.cancel()
 	r.task.Wait()
+}
+
+func (r *watching) listed(instances []discovery.Instance) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answered = true
+	r.update(instances)
+}
+
+// unanswered lets calls fail that wait for the first list.
+func (r *watching) unanswered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.answered {
+		r.update(nil)
+	}
 }
 
 func (r *watching) update(instances []discovery.Instance) {

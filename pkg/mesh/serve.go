@@ -116,17 +116,19 @@ func (s *served) run(lis net.Listener) {
 // close first tells callers to stay away, then waits until they have heard it,
 // and only then turns them away.
 func (s *served) close(ctx context.Context) error {
-	failure := s.deregister(ctx)
+	s.deregister(ctx)
 	err := s.server.Stop(ctx)
 	if err == nil {
 		<-s.stopped
 	}
-	return errors.Join(failure, err)
+	return err
 }
 
-func (s *served) deregister(ctx context.Context) error {
+// deregister tells the others. A registry that is away is no reason to fail: what
+// is written there ends with the lease of this process.
+func (s *served) deregister(ctx context.Context) {
 	if s.registration == nil {
-		return nil
+		return
 	}
 	draining := within(ctx, s.registration.Drain)
 	s.server.Drain()
@@ -134,7 +136,9 @@ func (s *served) deregister(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-time.After(s.mesh.config.DrainDelay):
 	}
-	return errors.Join(draining, within(ctx, s.registration.Close))
+	if err := errors.Join(draining, within(ctx, s.registration.Close)); err != nil {
+		s.mesh.log.Warn("not taken out of the registry", "error", err)
+	}
 }
 
 func within(ctx context.Context, f func(context.Context) error) error {

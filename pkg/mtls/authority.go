@@ -94,6 +94,7 @@ func makeAuthority(dir string) error {
 	if err := writeFile(filepath.Join(fresh, caKeyFile), key, 0o600); err != nil {
 		return err
 	}
+	os.Remove(dir) // if it is empty: Rename takes no other's place
 	err = os.Rename(fresh, dir)
 	if errors.Is(err, fs.ErrExist) {
 		return nil // another process was faster

@@ -205,3 +205,10 @@ func TestPartNames(t *testing.T) {
 		}
 	}
 }
+
+func TestAuthorityInAnEmptyFolder(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenAuthority(dir); err != nil {
+		t.Error(err)
+	}
+}

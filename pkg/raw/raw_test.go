@@ -12,7 +12,7 @@ import (
 )
 
 func TestFromConn(t *testing.T) {
-	rawtest.Run(t, func(t *testing.T, register func(*grpc.Server)) raw.Caller {
+	rawtest.Run(t, func(t *testing.T, register func(grpc.ServiceRegistrar)) raw.Caller {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)

@@ -31,6 +31,7 @@ const (
 
 // A Backend is the service that a Caller under test reaches.
 type Backend struct {
+	entered   chan struct{} // gets a value when a call begins to hang
 	cancelled chan struct{} // gets a value when a hanging call sees its end
 }
 
@@ -96,6 +97,7 @@ func (b *Backend) fail(ctx context.Context, _ *message) (*message, error) {
 }
 
 func (b *Backend) hang(ctx context.Context, _ *message) (*message, error) {
+	b.entered <- struct{}{}
 	<-ctx.Done()
 	b.cancelled <- struct{}{}
 	return nil, ctx.Err()

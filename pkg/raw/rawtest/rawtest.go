@@ -28,9 +28,9 @@ const patience = 20 * time.Second
 // Run runs the suite. connect starts a server, lets register add the test
 // service to it, and returns a Caller that reaches it and is closed by
 // t.Cleanup. The server must take messages of 4 MiB and send them.
-func Run(t *testing.T, connect func(t *testing.T, register func(*grpc.Server)) raw.Caller) {
-	b := &Backend{cancelled: make(chan struct{}, 16)}
-	caller := connect(t, func(s *grpc.Server) { b.Register(s) })
+func Run(t *testing.T, connect func(t *testing.T, register func(grpc.ServiceRegistrar)) raw.Caller) {
+	b := &Backend{entered: make(chan struct{}, 16), cancelled: make(chan struct{}, 16)}
+	caller := connect(t, b.Register)
 	s := &suite{Caller: caller, backend: b}
 	for name, test := range map[string]func(*testing.T){
 		"unary": s.unary, "empty message": s.empty, "large message": s.large, "metadata": s.metadata,
@@ -156,19 +156,32 @@ func (s *suite) deadlineTravels(t *testing.T) {
 	}
 }
 
+// deadlinePasses gives the call more time until it gets as far as the service: on
+// a slow machine a connection takes some to be made.
 func (s *suite) deadlinePasses(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	_, err := s.Invoke(ctx, hang, nil)
-	if status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("got %v", err)
+	for after := 50 * time.Millisecond; after < patience; after *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		_, err := s.Invoke(ctx, hang, nil)
+		cancel()
+		if status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("got %v", err)
+		}
+		select {
+		case <-s.backend.entered:
+			s.seenByBackend(t)
+			return
+		default:
+		}
 	}
-	s.seenByBackend(t)
+	t.Error("the service was never reached")
 }
 
 func (s *suite) cancellation(t *testing.T) {
 	ctx, cancel := context.WithCancel(bounded(t))
-	time.AfterFunc(50*time.Millisecond, cancel)
+	go func() {
+		<-s.backend.entered
+		cancel()
+	}()
 	_, err := s.Invoke(ctx, hang, nil)
 	if status.Code(err) != codes.Canceled {
 		t.Errorf("got %v", err)
