@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/fairlead-mesh/fairlead/pkg/errs"
+	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 	"github.com/fairlead-mesh/fairlead/pkg/policy"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
 	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
@@ -34,6 +35,9 @@ func authorizeStream(policyOf func(string) *policy.Policy) grpc.StreamServerInte
 }
 
 func authorize(ctx context.Context, p *policy.Policy) error {
+	if err := admit(ctx, p); err != nil {
+		return err
+	}
 	var want principalv1.Principal_Kind
 	switch {
 	case p != nil && p.Level == policyv1.Auth_LEVEL_USER:
@@ -51,4 +55,22 @@ func authorize(ctx context.Context, p *policy.Policy) error {
 		return errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "the method is for principals of another kind")
 	}
 	return nil
+}
+
+// admit checks that the calling part is one of those that policy names. The edge
+// may call what it exposes.
+func admit(ctx context.Context, p *policy.Policy) error {
+	if p == nil || len(p.Callers) == 0 {
+		return nil
+	}
+	peer := peerID(ctx)
+	for _, part := range p.Callers {
+		if peer == mtls.ID(part) {
+			return nil
+		}
+	}
+	if p.Exposed && peer == mtls.ID("edge") {
+		return nil
+	}
+	return errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "%s may not call this method", peer)
 }

@@ -3,8 +3,6 @@ package rpcserver
 import (
 	"context"
 	"errors"
-	"io"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,39 +25,17 @@ func errorsUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle g
 }
 
 func errorsStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	t := &transport{ServerStream: stream}
-	err := handle(srv, t)
-	if err == nil {
-		return nil
+	if err := handle(srv, stream); err != nil {
+		return shown(stream.Context(), err)
 	}
-	if own := t.failure.Load(); own != nil && errors.Is(err, *own) {
-		return *own
-	}
-	return shown(stream.Context(), err)
-}
-
-// transport remembers why the stream itself broke: that is no error of the
-// handler, though the handler returns it.
-type transport struct {
-	grpc.ServerStream
-	failure atomic.Pointer[error]
-}
-
-func (t *transport) RecvMsg(m any) error { return t.note(t.ServerStream.RecvMsg(m)) }
-func (t *transport) SendMsg(m any) error { return t.note(t.ServerStream.SendMsg(m)) }
-
-func (t *transport) note(err error) error {
-	if err != nil && err != io.EOF {
-		t.failure.Store(&err)
-	}
-	return err
+	return nil
 }
 
 // shown returns what the caller sees. A call that is over anyway fails for that
 // reason, whatever the handler made of it.
 func shown(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*errs.Error](err); ok {
-		return e
+		return around(e, err)
 	}
 	switch ctx.Err() {
 	case nil:
@@ -71,14 +47,39 @@ func shown(ctx context.Context, err error) error {
 	}
 }
 
-// own returns the status that a handler made, or else INTERNAL.
+// own returns the status that a handler made, or that its stream broke with, or
+// else INTERNAL.
 func own(err error) error {
+	made, ok := errors.AsType[answer](err)
 	_, callee := errors.AsType[*errs.CalleeError](err)
-	if _, ok := status.FromError(err); ok && !callee {
+	if !ok || callee || made.GRPCStatus() == nil {
+		return errs.From(err)
+	}
+	return around(made, err)
+}
+
+// answer is an error that says what the caller sees.
+type answer interface {
+	error
+	GRPCStatus() *status.Status
+}
+
+// around returns err, which is a or wraps it, as an error of which the caller
+// sees a alone. grpc itself shows callers the text of all that is around a status.
+func around(a answer, err error) error {
+	if _, itself := err.(answer); itself {
 		return err
 	}
-	return errs.From(err)
+	return wrapped{a, err}
 }
+
+type wrapped struct {
+	answer
+	whole error
+}
+
+// Error returns the whole text, for the log.
+func (w wrapped) Error() string { return w.whole.Error() }
 
 // codeOf is status.Code without making the details of an *errs.Error.
 func codeOf(err error) codes.Code {

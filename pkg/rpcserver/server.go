@@ -7,6 +7,7 @@ package rpcserver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -15,7 +16,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/stats"
@@ -56,14 +56,14 @@ type Options struct {
 // Server is a grpc.ServiceRegistrar: services are registered on it before Serve.
 type Server struct {
 	grpc   *grpc.Server
-	health *health.Server
+	health healthServer
 }
 
 var _ grpc.ServiceRegistrar = (*Server)(nil)
 
 // New builds a server.
 func New(o Options) *Server {
-	s := &Server{grpc: grpc.NewServer(o.server()...), health: health.NewServer()}
+	s := &Server{grpc: grpc.NewServer(o.server()...), health: newHealth()}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	return s
 }
@@ -129,11 +129,14 @@ func (s *Server) Services() []string {
 }
 
 // Serve answers calls until the server is stopped, and closes lis. It returns nil
-// after Stop.
+// after Stop, also when that came first.
 func (s *Server) Serve(lis net.Listener) error {
 	s.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
 	for _, name := range s.Services() {
 		s.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVING)
 	}
-	return s.grpc.Serve(lis)
+	if err := s.grpc.Serve(lis); !errors.Is(err, grpc.ErrServerStopped) {
+		return err
+	}
+	return nil
 }

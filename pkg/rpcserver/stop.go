@@ -17,6 +17,7 @@ func (s *Server) Drain() { s.health.Shutdown() }
 // lost its caller and its context by then.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Drain()
+	s.health.sendAway()
 	stopped := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()
