@@ -22,7 +22,8 @@ import (
 // MeshConfig says which mesh a process joins: FAIRLEAD_MESH_*. The zero value
 // joins the development mesh that "fairlead up" runs in the same folder.
 type MeshConfig struct {
-	Data      string   `config:"data" default:".fairlead" help:"data folder of the development mesh to join, and where this process keeps its lease"`
+	Data      string   `config:"data" default:".fairlead" help:"data folder of the development mesh to join"`
+	State     string   `config:"state" help:"folder of this process alone, where it keeps its lease and says that it is ready; empty for <data>/<part>, where it keeps its lease only"`
 	Etcd      []string `config:"etcd" help:"URLs of the etcd cluster; empty for the development mesh in the data folder"`
 	Prefix    string   `config:"prefix" default:"fairlead" help:"first part of every key in etcd"`
 	EtcdCA    string   `config:"etcd-ca" help:"file with the authority of etcd's certificates, when it is not that of the mesh"`
@@ -54,7 +55,7 @@ func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, *etcd.Re
 	h := &Host{Zone: c.Zone, Version: version, Advertise: c.Advertise, Logger: log}
 	var err error
 	if h.Grants, err = ReadGrants(c.Grants); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("FAIRLEAD_MESH_GRANTS: %w", err)
 	}
 	if h.Source, err = c.sources(); err != nil {
 		return nil, nil, err
@@ -97,7 +98,10 @@ func (c MeshConfig) sources() (func(part string) (mtls.Source, error), error) {
 			return nil, errors.New("FAIRLEAD_MESH_CERT, FAIRLEAD_MESH_KEY and FAIRLEAD_MESH_CA belong together: set all three or none")
 		}
 		files, err := mtls.Files(c.Cert, c.Key, c.CA)
-		return func(string) (mtls.Source, error) { return files, nil }, err
+		if err != nil {
+			return nil, fmt.Errorf("FAIRLEAD_MESH_CERT, _KEY and _CA: %w", err)
+		}
+		return func(string) (mtls.Source, error) { return files, nil }, nil
 	}
 	dir := filepath.Join(c.Data, AuthorityFolder)
 	if _, err := os.Stat(dir); err != nil {
@@ -134,7 +138,7 @@ func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
 	}
 	o := etcd.Options{
 		Endpoints: c.Etcd, Prefix: c.Prefix, Logger: h.LoggerOf(part),
-		LeaseFile: filepath.Join(c.Data, part, "lease.json"),
+		LeaseFile: LeaseFile(cmp.Or(c.State, filepath.Join(c.Data, part))),
 	}
 	if len(c.Etcd) == 0 {
 		m, err := ReadMembership(c.Data)
@@ -150,6 +154,9 @@ func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
 	}
 	return etcd.Open(o)
 }
+
+// LeaseFile is where a process with that state folder keeps its lease.
+func LeaseFile(state string) string { return filepath.Join(state, "lease.json") }
 
 // ReadMembership reads how to join the development mesh of a data folder.
 func ReadMembership(data string) (Membership, error) {

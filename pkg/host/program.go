@@ -33,6 +33,7 @@ type ProcessConfig struct {
 	LogLevel  string `config:"log-level" default:"info" help:"debug, info, warn or error"`
 	LogFormat string `config:"log-format" default:"text" help:"text or json"`
 	Strict    bool   `config:"strict" help:"stop when a FAIRLEAD_* variable is not known, instead of warning"`
+	UntilEOF  bool   `config:"until-eof" help:"stop when standard input ends too, and not at Ctrl-C: for whoever starts this process and holds the other end"`
 }
 
 // Program is a process with one main part.
@@ -70,6 +71,11 @@ func (p Program) Run(ctx context.Context, args []string, env config.Env, out io.
 	}
 	if err := process.known(p, env, log); err != nil {
 		return err
+	}
+	if process.UntilEOF {
+		var cancel context.CancelFunc
+		ctx, cancel = untilEOF(ctx, os.Stdin)
+		defer cancel()
 	}
 	host, registry, err := Open(mesh, p.Name, Version(), log)
 	if err != nil {
@@ -109,7 +115,7 @@ func (p Program) configure(process *ProcessConfig, mesh *MeshConfig, args []stri
 func (c ProcessConfig) logger(out io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return nil, fmt.Errorf("--log-level: %q is not debug, info, warn or error", c.LogLevel)
+		return nil, fmt.Errorf("--log-level or FAIRLEAD_LOG_LEVEL: %q is not debug, info, warn or error", c.LogLevel)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch c.LogFormat {
@@ -118,7 +124,7 @@ func (c ProcessConfig) logger(out io.Writer) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(out, options)), nil
 	}
-	return nil, fmt.Errorf("--log-format: %q is not text or json", c.LogFormat)
+	return nil, fmt.Errorf("--log-format or FAIRLEAD_LOG_FORMAT: %q is not text or json", c.LogFormat)
 }
 
 // known finds variables that nobody reads: a misspelled limit must not look like
@@ -143,6 +149,7 @@ func (p Program) serve(ctx context.Context, host *Host, mesh MeshConfig, address
 		if err != nil {
 			return fmt.Errorf("--probe: %w", err)
 		}
+		address = l.Addr().String()
 		go probes.Serve(l) // until Close
 		defer probes.Close()
 	}
@@ -151,8 +158,13 @@ func (p Program) serve(ctx context.Context, host *Host, mesh MeshConfig, address
 		return err
 	}
 	probes.Started()
+	unready, err := sayReady(mesh.State, address)
+	if err != nil {
+		return errors.Join(err, running.Close(ctx))
+	}
 	host.Logger.Info("ready", "part", p.Name)
 	<-ctx.Done()
+	unready()
 	probes.Drain()
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

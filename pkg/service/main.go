@@ -27,7 +27,11 @@ func (p Part) Program() host.Program {
 		Declare: p.Flags,
 		Names:   p.Names(),
 		Start: func(ctx context.Context, h *host.Host, c host.MeshConfig) (host.Stopper, error) {
-			return p.Start(ctx, h, c.Listen)
+			r, err := p.Start(ctx, h, c.Listen)
+			if err != nil {
+				return nil, err // not a nil *Running, which is no nil Stopper
+			}
+			return r, nil
 		},
 	}
 }

@@ -104,6 +104,7 @@ func (p Part) start(ctx context.Context, h *host.Host, listen string) (*Running,
 		return nil, errors.Join(err, m.Close(ctx))
 	}
 	s.Register(server)
+	review(h, p, server.Services())
 	r := &Running{mesh: m, service: s}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
