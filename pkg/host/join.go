@@ -147,10 +147,14 @@ func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
 		}
 		o.Endpoints, o.Prefix = m.Etcd, m.Prefix
 		o.TLS = mtls.ClientConfig(source, mtls.ID("etcd"))
-	} else if strings.HasPrefix(c.Etcd[0], "https:") {
-		if o.TLS, err = c.clusterTLS(source); err != nil {
-			return nil, err
-		}
+		return etcd.Open(o)
+	}
+	https, err := secure(c.Etcd, o.Logger)
+	if err == nil && https {
+		o.TLS, err = c.clusterTLS(source)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return etcd.Open(o)
 }
@@ -173,20 +177,40 @@ func ReadMembership(data string) (Membership, error) {
 	return m, nil
 }
 
+// clusterTLS verifies an etcd cluster by its host name. Its authority is read once:
+// Go takes roots when a configuration is made, and the name of an address that is
+// an IP is known to Go's own check alone.
 func (c MeshConfig) clusterTLS(source mtls.Source) (*tls.Config, error) {
 	roots, err := source.Roots()
-	if err != nil {
-		return nil, err
-	}
 	if c.EtcdCA != "" {
-		if roots, err = mtls.ReadRoots(c.EtcdCA); err != nil {
-			return nil, fmt.Errorf("FAIRLEAD_MESH_ETCD_CA: %w", err)
-		}
+		roots, err = mtls.ReadRoots(c.EtcdCA)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("FAIRLEAD_MESH_ETCD_CA: %w", err)
 	}
 	return &tls.Config{
 		RootCAs: roots, MinVersion: tls.VersionTLS13,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return source.Certificate() },
 	}, nil
+}
+
+// secure says whether the endpoints are https; all must be, or none. Without TLS
+// whoever is on the network between can say who serves what.
+func secure(endpoints []string, log *slog.Logger) (bool, error) {
+	count := 0
+	for _, e := range endpoints {
+		if strings.HasPrefix(e, "https://") {
+			count++
+		}
+	}
+	switch count {
+	case len(endpoints):
+		return true, nil
+	case 0:
+		log.Warn("etcd is used without TLS", "endpoints", endpoints)
+		return false, nil
+	}
+	return false, errors.New("FAIRLEAD_MESH_ETCD: some endpoints are https and some are not")
 }
 
 // WriteMembership leaves in a data folder how to join the development mesh that
