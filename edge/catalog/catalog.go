@@ -77,7 +77,11 @@ func New(o Options) *Catalog {
 // Table returns what is served now.
 func (c *Catalog) Table() *route.Table { return c.table.Load() }
 
-// Run watches the registry until ctx ends. ready is called once, after the first
+// patience is how often a set that cannot be read is tried again before the first
+// table counts as made without it.
+const patience = 3
+
+// Run watches the registry until ctx ends. ready is called once, when the first
 // table was made.
 func (c *Catalog) Run(ctx context.Context, ready func()) {
 	lists := make(chan []discovery.Instance, 1)
@@ -89,6 +93,7 @@ func (c *Catalog) Run(ctx context.Context, ready func()) {
 		lists <- list
 	})
 	var list []discovery.Instance
+	tries := 0
 	again := time.NewTimer(0)
 	again.Stop()
 	for {
@@ -98,12 +103,13 @@ func (c *Catalog) Run(ctx context.Context, ready func()) {
 		case list = <-lists:
 		case <-again.C:
 		}
-		if c.update(ctx, list) {
+		incomplete := c.update(ctx, list)
+		if incomplete {
 			again.Reset(retryAfter)
 		} else {
 			again.Reset(orphanLife)
 		}
-		if ready != nil {
+		if tries++; ready != nil && (!incomplete || tries > patience) {
 			ready()
 			ready = nil
 		}

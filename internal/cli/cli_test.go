@@ -28,3 +28,26 @@ func TestMistakesAreErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvironmentOfUp(t *testing.T) {
+	for variable, want := range map[string]string{
+		"FAIRLEAD_LOG_LEVEL=loud":    "FAIRLEAD_LOG_LEVEL",
+		"FAIRLEAD_LOG_FORMAT=xml":    "FAIRLEAD_LOG_FORMAT",
+		"FAIRLEAD_EDGE_LISTN=1":      "FAIRLEAD_EDGE_LISTN",
+		"FAIRLEAD_EDGE_REFLECTION=x": "FAIRLEAD_EDGE_REFLECTION",
+		"FAIRLEAD_PROBE=nowhere":     "probe port",
+	} {
+		t.Run(variable, func(t *testing.T) {
+			name, value, _ := strings.Cut(variable, "=")
+			t.Setenv(name, value)
+			t.Setenv("FAIRLEAD_STRICT", "true")
+			c := New()
+			c.SetArgs([]string{"up", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--operator", "127.0.0.1:0"})
+			c.SetOut(io.Discard)
+			c.SetErr(io.Discard)
+			if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

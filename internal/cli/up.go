@@ -15,11 +15,10 @@ import (
 
 // newUp is the command that runs everything.
 func newUp() *cobra.Command {
-	var o up.Options
-	var level slog.Level
+	o := up.Options{Replicas: up.Replicas{}, LogLevel: slog.LevelWarn}
 	c := &cobra.Command{
 		Use:   "up",
-		Short: "Run the whole system in this process, with embedded engines",
+		Short: "Run the whole system on this machine, with embedded engines",
 		Long: `Run the whole system in this process: embedded etcd, every service with SQLite,
 and the edge. Everything is kept in the data folder. Ctrl-C drains and stops.
 
@@ -33,7 +32,8 @@ development authority, which is made in the data folder at the first start.`,
 	f.StringVar(&o.Probe, "probe", "127.0.0.1:9090", "probe port: /healthz, /readyz, /metrics")
 	f.StringVar(&o.Operator, "operator", "127.0.0.1:9091", "operator port: the console, with a token")
 	f.StringVar(&o.Grants, "grants", "", "file with what each identity may serve; empty lets a part serve the packages that bear its name")
-	f.TextVar(&level, "log-level", slog.LevelWarn, "debug, info, warn or error")
+	f.Var(o.Replicas, "replicas", "how many of a service run, social=2,identity=2; those beside the first are processes of their own (flag may repeat)")
+	f.TextVar(&o.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
 	edgepart.Flags(f)
 	for _, p := range parts.Services() {
 		p.Flags(f)
@@ -45,11 +45,13 @@ development authority, which is made in the data folder at the first start.`,
 			<-ctx.Done()
 			stop() // a second Ctrl-C ends the process at once
 		}()
-		o.Env, o.Flags, o.Out, o.Program = os.Environ(), f, c.OutOrStdout(), program()
+		o.Env, o.Flags, o.Out, o.Err, o.Program = os.Environ(), f, c.OutOrStdout(), c.ErrOrStderr(), program()
 		if f.Changed("listen") {
 			o.Env = append(o.Env, "FAIRLEAD_EDGE_LISTEN="+o.Listen)
 		}
-		o.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		if err := fromEnvironment(&o, f); err != nil {
+			return err
+		}
 		return up.Run(ctx, o)
 	}
 	return c

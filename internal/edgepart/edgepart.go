@@ -56,21 +56,30 @@ type Running struct {
 	// Address is the public port, TLSAddress the one with TLS, empty for none.
 	Address, TLSAddress string
 
-	mesh   *mesh.Mesh
-	first  chan struct{} // closed when the first routes are served
-	cancel context.CancelFunc
-	done   chan struct{}
-	log    *slog.Logger
+	mesh      *mesh.Mesh
+	listeners []net.Listener
+	first     chan struct{} // closed when the first routes are served
+	cancel    context.CancelFunc
+	done      chan struct{}
+	log       *slog.Logger
 }
 
-// Start starts an edge. preset is what holds where neither flag nor variable says
-// otherwise. It returns when the ports are open; Ready waits for the routes.
-func Start(h *host.Host, preset edge.Config, listen string) (*Running, error) {
+// Start starts an edge. preset and listen are what holds where neither flag nor
+// variable says otherwise. The public ports are taken at once, and served when
+// the registry has answered: until then an edge knows no method, and would tell
+// clients that there is none. The error is ctx's when it ends before.
+func Start(ctx context.Context, h *host.Host, preset edge.Config, listen string) (*Running, error) {
 	r, err := start(h, preset, Config{Listen: listen})
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
-	return r, nil
+	select {
+	case <-r.first:
+		r.serve()
+		return r, nil
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("edge: the registry has not answered"), r.Close(context.Background()))
+	}
 }
 
 func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
@@ -119,14 +128,13 @@ func newEdge(h *host.Host, caller raw.Caller, options edge.Config) (*edge.Edge, 
 	})
 }
 
-// listen opens the public ports.
+// listen takes the public ports.
 func (r *Running) listen(c Config) error {
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("public port (--listen, FAIRLEAD_EDGE_LISTEN): %w", err)
 	}
-	r.Address = l.Addr().String()
-	go r.Serve(l) // until Shutdown
+	r.Address, r.listeners = l.Addr().String(), append(r.listeners, l)
 	if c.TLSCert == "" && c.TLSKey == "" {
 		return nil
 	}
@@ -138,18 +146,14 @@ func (r *Running) listen(c Config) error {
 	if err != nil {
 		return fmt.Errorf("public port with TLS (FAIRLEAD_EDGE_TLS_LISTEN): %w", err)
 	}
-	r.TLSAddress = l.Addr().String()
-	go r.Serve(l) // until Shutdown
+	r.TLSAddress, r.listeners = l.Addr().String(), append(r.listeners, l)
 	return nil
 }
 
-// Ready waits until the first routes are served, or ctx ends.
-func (r *Running) Ready(ctx context.Context) error {
-	select {
-	case <-r.first:
-		return nil
-	case <-ctx.Done():
-		return errors.New("the registry has not answered yet")
+// serve answers on the public ports until Close.
+func (r *Running) serve() {
+	for _, l := range r.listeners {
+		go r.Serve(l)
 	}
 }
 
@@ -161,6 +165,9 @@ func (r *Running) Close(ctx context.Context) error {
 	defer cancel()
 	if err := r.Shutdown(drain); err != nil {
 		r.log.Warn("clients were cut off", "error", err)
+	}
+	for _, l := range r.listeners {
+		l.Close() // of an edge that never served; else it is closed already
 	}
 	r.cancel()
 	<-r.done

@@ -15,11 +15,8 @@ func Program() host.Program {
 		Declare: Flags,
 		Names:   Names(),
 		Start: func(ctx context.Context, h *host.Host, _ host.MeshConfig) (host.Stopper, error) {
-			r, err := Start(h, edge.Config{}, "")
+			r, err := Start(ctx, h, edge.Config{}, "")
 			if err != nil {
-				return nil, err
-			}
-			if err := r.Ready(ctx); err != nil {
 				return nil, err
 			}
 			return r, nil

@@ -18,6 +18,9 @@ func (s source) Parts() []operator.Part {
 	for _, p := range s.running {
 		all = append(all, operator.Part{Name: p.name, State: operator.Ready, Address: p.address, Detail: p.detail})
 	}
+	for _, r := range s.replicas {
+		all = append(all, r.part())
+	}
 	return all
 }
 

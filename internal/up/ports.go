@@ -2,10 +2,8 @@ package up
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 
 	"github.com/fairlead-mesh/fairlead/internal/operator"
@@ -50,35 +48,5 @@ func (s *System) startOperator(context.Context) error {
 	s.closers = append(s.closers, func(context.Context) error { return o.Close() })
 	s.started(&part{"operator", "console", l.Addr().String()})
 	go o.Serve(l) // until Close; it shows what has started
-	return nil
-}
-
-// state is what up.json holds while the system runs: for scripts and tests, which
-// let the kernel choose the ports.
-type state struct {
-	PID          int    `json:"pid"`
-	Public       string `json:"public"`
-	Probe        string `json:"probe"`
-	Operator     string `json:"operator"`
-	OperatorLink string `json:"operatorLink"`
-}
-
-// writeState writes up.json, and takes it away at the stop.
-func (s *System) writeState(context.Context) error {
-	file := filepath.Join(s.options.Data, "up.json")
-	b, err := json.MarshalIndent(state{
-		os.Getpid(), s.edge.Address, s.ports.probeAt, s.ports.opAt.String(), s.ports.operator.Link(s.ports.opAt),
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(file, append(b, '\n'), 0o600); err != nil {
-		return err
-	}
-	s.closers = append(s.closers, func(context.Context) error {
-		s.ports.probe.Drain()
-		return os.Remove(file)
-	})
-	s.ports.probe.Started()
 	return nil
 }

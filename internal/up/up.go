@@ -1,7 +1,8 @@
 // Package up runs the whole system in one process, for development: embedded
-// engines, every service, the edge and the operator's ports. The parts meet as
-// they do in production: over loopback gRPC with mutual TLS, found through the
-// registry. They start in order and stop in reverse order.
+// engines, every service, the edge and the operator's ports; further replicas of
+// a service are processes that it supervises. The parts meet as they do in
+// production: over loopback gRPC with mutual TLS, found through the registry. They
+// start in order and stop in reverse order.
 package up
 
 import (
@@ -35,12 +36,16 @@ type Options struct {
 	Listen, Probe, Operator string
 	// Grants is a file with what each identity may serve, empty for none.
 	Grants string
+	// Replicas says how many of which service run.
+	Replicas Replicas
 	// Env and Flags are where the parts' configuration is read from.
 	Env   config.Env
 	Flags *pflag.FlagSet
-	// Out gets the lines that people read, and Logger what goes wrong.
-	Out    io.Writer
-	Logger *slog.Logger
+	// Out gets the lines that people read, Logger what goes wrong, and Err what the
+	// replicas log, from LogLevel on.
+	Out, Err io.Writer
+	Logger   *slog.Logger
+	LogLevel slog.Level
 	// Program is how the program was called, for the commands that are shown.
 	Program string
 }
@@ -54,13 +59,16 @@ const (
 
 // System is everything that runs.
 type System struct {
-	options Options
-	report  *report
-	host    *host.Host
-	edge    *edgepart.Running
-	ports   ports
-	running []*part
-	closers []func(context.Context) error // in the order in which things started
+	options  Options
+	report   *report
+	registry etcd.Options // without a lease file
+	host     *host.Host
+	edge     *edgepart.Running
+	ports    ports
+	running  []*part
+	replicas []*replica
+	state    stateFile
+	closers  []func(context.Context) error // in the order in which things started
 }
 
 // part is a line on the console.
@@ -87,7 +95,7 @@ func (s *System) start(ctx context.Context) error {
 		return fmt.Errorf("data folder (--data): %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.startMesh, s.startProbe, s.startServices, s.startEdge, s.startOperator, s.writeState,
+		s.startMesh, s.startProbe, s.startServices, s.startEdge, s.startReplicas, s.startOperator, s.writeState,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -117,10 +125,12 @@ func (s *System) startMesh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry, err := etcd.Open(etcd.Options{
-		Endpoints: server.Endpoints(), TLS: mtls.ClientConfig(authority.Part("fairlead"), mtls.ID("etcd")),
-		LeaseFile: filepath.Join(o.Data, "lease.json"), Logger: o.Logger,
-	})
+	s.registry = etcd.Options{
+		Endpoints: server.Endpoints(), TLS: mtls.ClientConfig(authority.Part("fairlead"), mtls.ID("etcd")), Logger: o.Logger,
+	}
+	first := s.registry
+	first.LeaseFile = host.LeaseFile(o.Data)
+	registry, err := etcd.Open(first)
 	if err != nil {
 		return err
 	}
@@ -134,7 +144,7 @@ func (s *System) startMesh(ctx context.Context) error {
 	return host.WriteMembership(o.Data, host.Membership{Etcd: server.Endpoints(), Prefix: "fairlead"})
 }
 
-// startServices starts each service on a port of its own.
+// startServices starts the first replica of each service, on a port of its own.
 func (s *System) startServices(ctx context.Context) error {
 	for _, p := range parts.Services() {
 		r, err := p.Start(ctx, s.host, "127.0.0.1:0")
@@ -142,7 +152,7 @@ func (s *System) startServices(ctx context.Context) error {
 			return err
 		}
 		s.closers = append(s.closers, r.Close)
-		s.started(&part{p.Name, "1 replica", r.Address})
+		s.started(&part{p.Name, s.options.Replicas.detail(p.Name), r.Address})
 	}
 	return nil
 }
@@ -150,7 +160,7 @@ func (s *System) startServices(ctx context.Context) error {
 // startEdge starts the edge last of the parts, and waits for its routes.
 func (s *System) startEdge(ctx context.Context) error {
 	preset := edge.Config{Reflection: true, Docs: true}
-	r, err := edgepart.Start(s.host, preset, s.options.Listen)
+	r, err := edgepart.Start(ctx, s.host, preset, s.options.Listen)
 	if err != nil {
 		return err
 	}
@@ -165,9 +175,6 @@ func (s *System) startEdge(ctx context.Context) error {
 
 // routed waits until the edge serves what the services expose.
 func (s *System) routed(ctx context.Context) error {
-	if err := s.edge.Ready(ctx); err != nil {
-		return err
-	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for len(s.edge.Services()) < len(parts.Services()) {
