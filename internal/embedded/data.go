@@ -42,7 +42,11 @@ func checkData(data string) (err error) {
 	if _, err := os.Stat(member); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	if err := checkDatabase(filepath.Join(member, "snap", "db")); err != nil {
+	err = checkDatabase(filepath.Join(member, "snap", "db"))
+	if errors.Is(err, os.ErrPermission) {
+		return err // not damaged: somebody else's
+	}
+	if err != nil {
 		return fmt.Errorf("%w: database: %w", errData, err)
 	}
 	// A torn last record is not an error: etcd cuts it off.
@@ -67,6 +71,27 @@ func checkDatabase(path string) error {
 		}
 		return all
 	})
+}
+
+// room is what etcd takes at its first start for its log.
+const room = 64 << 20
+
+// checkRoom finds out before etcd does whether the folder can be written and has
+// room: etcd panics when its log does not fit, and its data would look damaged.
+func checkRoom(dir string) error {
+	if _, err := os.Stat(filepath.Join(dataDir(dir), "member")); err == nil {
+		return nil // the room is taken already
+	}
+	f, err := os.CreateTemp(dir, "room-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := fileutil.Preallocate(f, room, true); err != nil {
+		return fmt.Errorf("etcd needs %d MiB in %s: %w", room>>20, dir, err)
+	}
+	return nil
 }
 
 // moveAside renames the data to "data.unreadable", in place of what was moved

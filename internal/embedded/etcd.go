@@ -125,7 +125,13 @@ func (e *Etcd) stop() {
 // startLocked starts on a folder that is ours, with fresh data when what is
 // there cannot be read.
 func startLocked(ctx context.Context, o Options) (*Etcd, error) {
+	if err := checkRoom(o.Dir); err != nil {
+		return nil, err
+	}
 	err := checkData(dataDir(o.Dir))
+	if err != nil && !errors.Is(err, errData) {
+		return nil, err
+	}
 	if err == nil {
 		var e *Etcd
 		if e, err = startOnPort(ctx, o); err == nil || !errors.Is(err, errData) {
