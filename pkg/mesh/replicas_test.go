@@ -11,6 +11,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
+	"github.com/fairlead-mesh/fairlead/pkg/discovery"
+	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 )
 
 // load calls Get again and again from several goroutines.
@@ -277,8 +281,37 @@ func TestServiceThatLeftIsUnavailable(t *testing.T) {
 		t.Fatalf("got %q, %v", answer, err)
 	}
 	closed(t, m)
-	_, err := call(bounded(t), cc, get)
-	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), service) {
+	if _, err := call(bounded(t), cc, get); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+// When a registry comes back after all leases have run out, it lists nobody for a
+// moment. Who answers is still called.
+func TestForgottenServiceIsStillCalled(t *testing.T) {
+	w := newWorld(t)
+	l, server := listen(t), w.server(recipes, says("a"))
+	go server.Serve(l) // until Stop
+	t.Cleanup(func() { server.Stop(context.Background()) })
+	api := says("a").image(t)
+	digest := descriptor.Digest(api)
+	registration, err := w.registry.Register(t.Context(), []discovery.Instance{{
+		ID: "a", Service: service, Address: l.Addr().String(), Identity: mtls.ID(recipes), Digest: digest,
+	}}, discovery.Descriptors{Digest: digest, Image: api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cc := w.client(t).Dial(service)
+	if answer, err := call(bounded(t), cc, get); answer != "a" || err != nil {
+		t.Fatalf("got %q, %v", answer, err)
+	}
+	if err := registration.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	heard := time.Now().Add(100 * time.Millisecond) // the list comes within a few
+	for calls := 0; calls < 50 || time.Now().Before(heard); calls++ {
+		if answer, err := call(bounded(t), cc, get); answer != "a" || err != nil {
+			t.Fatalf("got %q, %v after %d calls", answer, err, calls)
+		}
 	}
 }

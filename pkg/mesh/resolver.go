@@ -44,6 +44,7 @@ type watching struct {
 
 	mu       sync.Mutex
 	answered bool // there was a list
+	found    bool // there was one with somebody in it
 }
 
 // ResolveNow implements resolver.Resolver. The registry says by itself what is
@@ -73,9 +74,18 @@ func (r *watching) unanswered() {
 	}
 }
 
+// update passes a list on. An empty one after one that was not is no news: when
+// etcd comes back after its leases have run out, it lists nobody for a moment,
+// though all of them answer. Who is really gone does not, and calls say so.
 func (r *watching) update(instances []discovery.Instance) {
+	usable := r.usable(instances)
+	if len(usable) == 0 && r.found {
+		r.mesh.log.Warn("no instance is registered any more; the last ones are still called", "service", r.service)
+		return
+	}
+	r.found = len(usable) > 0
 	state := resolver.State{Attributes: withMesh(r.mesh, r.service)}
-	for _, i := range r.usable(instances) {
+	for _, i := range usable {
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{
 			// What is noted of the address makes another connection when it changes,
 			// what is noted of the endpoint does not.
