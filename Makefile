@@ -34,7 +34,7 @@ each = @failed=0; for m in $(1); do \
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: ## start everything on this machine; data in .fairlead, Ctrl-C drains
@@ -52,6 +52,14 @@ test: ## test every module
 .PHONY: race
 race: ## test what is concurrent under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race -shuffle=on $(TESTFLAGS) $$(go list $(RACE) | grep -v '$(RACE_SKIP)')
+
+.PHONY: kill
+kill: ## kill -9 everything in a loop of writes, then read all back; ARGS=--help
+	go run ./test/cmd/chaos $(ARGS) kill-all
+
+.PHONY: chaos-skeleton
+chaos-skeleton: ## kill everything, one replica and etcd under load, in some 15 minutes
+	go run ./test/cmd/chaos $(ARGS) kill-all kill-replica etcd-stop etcd-kill
 
 .PHONY: generate
 generate: third_party/.stamp ## write all that is generated: Go, OpenAPI, descriptor images, SQL

@@ -23,8 +23,9 @@ func postInGRPC(t *testing.T, s *harness.System, p *harness.Person, key, text st
 	return got.GetPost().GetName(), err
 }
 
-func TestIdempotencyKey(t *testing.T) {
-	s := harness.Shared(t)
+func TestIdempotencyKey(t *testing.T) { harness.Each(t, testIdempotencyKey) }
+
+func testIdempotencyKey(t *testing.T, s *harness.System) {
 	ada, bob := s.SignIn(t), s.SignIn(t)
 	key := rand.Text()
 	first := ada.Post(t, "once", keyHeader+key)
@@ -78,8 +79,9 @@ func TestIdempotencyKey(t *testing.T) {
 }
 
 // A phone on a bad line asks many times at once.
-func TestConcurrentDuplicates(t *testing.T) {
-	s := harness.Shared(t)
+func TestConcurrentDuplicates(t *testing.T) { harness.Each(t, testConcurrentDuplicates) }
+
+func testConcurrentDuplicates(t *testing.T, s *harness.System) {
 	p := s.SignIn(t)
 	const duplicates = 20
 	key := rand.Text()

@@ -33,8 +33,9 @@ func names(posts []harness.Post) []string {
 	return list
 }
 
-func TestPaging(t *testing.T) {
-	s := harness.Shared(t)
+func TestPaging(t *testing.T) { harness.Each(t, testPaging) }
+
+func testPaging(t *testing.T, s *harness.System) {
 	writer, reader, all := manyPosts(t, s, 105)
 	t.Run("sizes", func(t *testing.T) {
 		for size, want := range map[string]int{"0": 25, "1": 1, "60": 60, "100": 100, "101": 100, "2147483647": 100} {

@@ -32,8 +32,9 @@ func TestSignInAnswersASession(t *testing.T) {
 }
 
 // The same install gets its account back; every other gets one of its own.
-func TestInstallSecret(t *testing.T) {
-	s := harness.Shared(t)
+func TestInstallSecret(t *testing.T) { harness.Each(t, testInstallSecret) }
+
+func testInstallSecret(t *testing.T, s *harness.System) {
 	signInWith := func(secret []byte) harness.Session {
 		t.Helper()
 		var session harness.Session
@@ -54,8 +55,9 @@ func TestInstallSecret(t *testing.T) {
 		fault{codes.InvalidArgument, common, "INVALID_FIELD", "install_secret"})
 }
 
-func TestRefresh(t *testing.T) {
-	s := harness.Shared(t)
+func TestRefresh(t *testing.T) { harness.Each(t, testRefresh) }
+
+func testRefresh(t *testing.T, s *harness.System) {
 	first := s.SignIn(t).Session
 	refresh := func(token string) harness.Response {
 		t.Helper()
@@ -77,8 +79,9 @@ func TestRefresh(t *testing.T) {
 	expectREST(t, refresh(""), 400, fault{codes.InvalidArgument, common, "INVALID_FIELD", "refresh_token"})
 }
 
-func TestSignOut(t *testing.T) {
-	s := harness.Shared(t)
+func TestSignOut(t *testing.T) { harness.Each(t, testSignOut) }
+
+func testSignOut(t *testing.T, s *harness.System) {
 	p := s.SignIn(t)
 	for range 2 {
 		p.Do(t, "POST", "/v1/sessions:signOut", "{}").JSON(t, new(struct{}))

@@ -82,8 +82,9 @@ func (a grpcApp) timeline(t *testing.T, who *harness.Person) harness.Page {
 }
 
 // Two people talk: the one thing that everything else is for.
-func TestTwoPeopleTalk(t *testing.T) {
-	s := harness.Shared(t)
+func TestTwoPeopleTalk(t *testing.T) { harness.Each(t, testTwoPeopleTalk) }
+
+func testTwoPeopleTalk(t *testing.T, s *harness.System) {
 	rest, grpc := restApp{s}, newGRPCApp(t, s)
 	for name, c := range map[string]struct{ writer, reader app }{
 		"REST":                         {rest, rest},
@@ -118,8 +119,9 @@ func TestTwoPeopleTalk(t *testing.T) {
 	}
 }
 
-func TestUnfollow(t *testing.T) {
-	s := harness.Shared(t)
+func TestUnfollow(t *testing.T) { harness.Each(t, testUnfollow) }
+
+func testUnfollow(t *testing.T, s *harness.System) {
 	ada, bob := s.SignIn(t), s.SignIn(t)
 	ada.Post(t, "hello")
 	bob.Follow(t, ada)

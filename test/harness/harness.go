@@ -4,8 +4,11 @@
 package harness
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -33,55 +36,100 @@ func run(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(dir)
 	programs.dir = dir
 	code = m.Run()
-	return code, shared.stop()
+	return code, stopShared()
 }
 
-// sharing is the system that read-only tests have in common.
+// sharing is a system that tests have in common.
 type sharing struct {
-	once   sync.Once
-	system *System
-	err    error
+	once     sync.Once
+	system   *System
+	database *Database
+	err      error
 }
 
-var shared sharing
+// shared are the systems, one for each engine that is used.
+var shared struct {
+	sync.Mutex
+	on map[Engine]*sharing
+}
 
 // Shared returns a running system that all tests of the process use, so that
 // not each of them waits for one. They sign in as people of their own, and leave
 // the process and its services alone.
 func Shared(t testing.TB) *System {
 	t.Helper()
-	shared.once.Do(func() {
-		bin, err := programs.build("cmd/fairlead")
-		if err == nil {
-			shared.system, err = open(bin, programs.dir+"/shared")
-		}
-		shared.err = err
-	})
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	shared.system.watch(t)
-	return shared.system
+	return SharedOn(t, SQLite)
 }
 
-func (s *sharing) stop() error {
-	if s.system == nil {
-		return nil
+// SharedOn is Shared on another engine.
+func SharedOn(t testing.TB, e Engine) *System {
+	t.Helper()
+	s := sharedOn(e)
+	s.once.Do(func() { s.err = s.start(e) })
+	if s.err != nil {
+		t.Fatal(s.err)
 	}
-	return s.system.stop()
+	s.system.watch(t)
+	return s.system
+}
+
+// Each runs a test on the shared system of each engine, as a subtest.
+func Each(t *testing.T, test func(*testing.T, *System)) {
+	t.Helper()
+	for _, e := range Engines(t) {
+		t.Run(e.Name, func(t *testing.T) { test(t, SharedOn(t, e)) })
+	}
+}
+
+func sharedOn(e Engine) *sharing {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.on == nil {
+		shared.on = make(map[Engine]*sharing)
+	}
+	if shared.on[e] == nil {
+		shared.on[e] = new(sharing)
+	}
+	return shared.on[e]
+}
+
+func (s *sharing) start(e Engine) error {
+	bin, err := programs.Build("cmd/fairlead")
+	if err != nil {
+		return err
+	}
+	if s.database, err = e.New(context.Background()); err != nil {
+		return err
+	}
+	s.system, err = Open(bin, filepath.Join(programs.dir, "shared", e.Name), s.database.Env())
+	return err
+}
+
+func stopShared() error {
+	var errs []error
+	for _, s := range shared.on {
+		if s.system != nil {
+			errs = append(errs, s.system.Close())
+		}
+		if s.database != nil {
+			errs = append(errs, s.database.Drop())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Eventually waits until check is true, and fails the test when that takes
 // longer than Patience.
 func Eventually(t testing.TB, what string, check func() bool) {
 	t.Helper()
-	if !poll(check) {
+	if !Poll(check) {
 		t.Fatalf("not within %v: %s", Patience, what)
 	}
 }
 
-// poll asks again and again until check is true or it is too late.
-func poll(check func() bool) bool {
+// Poll is Eventually for commands: it asks again and again until check is true, or
+// it is too late.
+func Poll(check func() bool) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(Patience)

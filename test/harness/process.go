@@ -109,6 +109,10 @@ func (p *Process) Kill() {
 	}
 }
 
+// GroupLives says whether a process lives that one with that id has started, or
+// itself.
+func GroupLives(pid int) bool { return syscall.Kill(-pid, 0) == nil }
+
 // Exit waits for the end of the process and returns its exit code, -1 when a
 // signal ended it. It fails the test after StopTime.
 func (p *Process) Exit(t testing.TB) int {

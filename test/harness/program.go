@@ -10,28 +10,37 @@ import (
 	"testing"
 )
 
-// programs are those that this test process has built, each once.
-var programs = builder{built: map[string]string{}}
+// programs are those that this test process has built.
+var programs Builder
 
-type builder struct {
+// Builder builds programs of this repository, each once. It may be used by
+// several goroutines at once.
+type Builder struct {
 	dir string
 
 	mu    sync.Mutex
 	built map[string]string
 }
 
+// Programs returns the Builder of this test process, for what needs several.
+func Programs() *Builder { return &programs }
+
+// NewBuilder returns a Builder that puts the programs into a folder.
+func NewBuilder(dir string) *Builder { return &Builder{dir: dir} }
+
 // Build returns the path of a program of this repository, built without cgo as
 // it is shipped. folder is where its main package is: "cmd/fairlead".
 func Build(t testing.TB, folder string) string {
 	t.Helper()
-	bin, err := programs.build(folder)
+	bin, err := programs.Build(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return bin
 }
 
-func (b *builder) build(folder string) (string, error) {
+// Build is the Build of tests, for commands.
+func (b *Builder) Build(folder string) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if bin, ok := b.built[folder]; ok {
@@ -50,6 +59,9 @@ func (b *builder) build(folder string) (string, error) {
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s: %w\n%s", folder, err, out)
+	}
+	if b.built == nil {
+		b.built = make(map[string]string)
 	}
 	b.built[folder] = bin
 	return bin, nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // System is a running "fairlead up".
@@ -23,6 +24,10 @@ type System struct {
 	Addresses
 	// Etcd is where its registry is, and Prefix the first part of the keys in it.
 	Etcd, Prefix string
+	// Replicas are the extra processes of --replicas.
+	Replicas []Replica
+	// Ready is how long it took from the start of the process.
+	Ready time.Duration
 
 	client *http.Client
 }
@@ -36,6 +41,24 @@ type Addresses struct {
 	OperatorLink string `json:"operatorLink"`
 }
 
+// Replica is an extra process of a part, as up.json names it. PID is 0 while there
+// is none.
+type Replica struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+}
+
+// Kill ends the process of the replica alone, without a chance to clean up.
+func (r Replica) Kill() error {
+	if r.PID <= 0 { // 0 would be all of our own
+		return fmt.Errorf("%s has no process", r.Name)
+	}
+	if err := syscall.Kill(r.PID, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill %s, process %d: %w", r.Name, r.PID, err)
+	}
+	return nil
+}
+
 // Up starts everything in a fresh folder and returns when it is ready. It is
 // stopped when the test ends, should it still run, and must then exit with 0.
 func Up(t testing.TB, args ...string) *System {
@@ -46,7 +69,7 @@ func Up(t testing.TB, args ...string) *System {
 // UpIn is Up in a given folder.
 func UpIn(t testing.TB, dir string, args ...string) *System {
 	t.Helper()
-	s, err := open(Build(t, "cmd/fairlead"), dir, args...)
+	s, err := Open(Build(t, "cmd/fairlead"), dir, nil, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,19 +89,30 @@ func UpArgs(dir string, more ...string) []string {
 	return append([]string{"up", "--data", dir, "--listen", free, "--probe", free, "--operator", free}, more...)
 }
 
-// open starts a system and waits until it says that it is ready.
-func open(bin, dir string, more ...string) (*System, error) {
-	p, err := start(bin, filepath.Dir(bin), nil, UpArgs(dir, more...)...)
+// Open is UpIn for commands: it starts a system with those variables in its
+// environment, and waits until it says that it is ready. Close or Kill it.
+func Open(bin, dir string, env []string, more ...string) (*System, error) {
+	started := time.Now()
+	s, err := Begin(bin, dir, env, more...)
 	if err != nil {
 		return nil, err
 	}
-	s := &System{Process: p, Dir: dir, client: newClient()}
-	ready := poll(func() bool { return s.read() == nil || !p.Running() }) && p.Running()
+	ready := Poll(func() bool { return s.read() == nil || !s.Running() }) && s.Running()
+	s.Ready = time.Since(started)
 	if !ready {
-		p.Kill()
-		return nil, fmt.Errorf("fairlead up is not ready (%w):\n%s", s.read(), p.Output())
+		s.Kill()
+		return nil, fmt.Errorf("fairlead up is not ready (%w):\n%s", s.read(), s.Output())
 	}
 	return s, nil
+}
+
+// Begin starts a system and does not wait.
+func Begin(bin, dir string, env []string, more ...string) (*System, error) {
+	p, err := start(bin, filepath.Dir(bin), env, UpArgs(dir, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &System{Process: p, Dir: dir, client: newClient()}, nil
 }
 
 // UpFile is the file that says where a system listens, while it is ready.
@@ -87,7 +121,7 @@ func (s *System) UpFile() string { return filepath.Join(s.Dir, "up.json") }
 // read reads up.json, and mesh.json, which tells other processes how to join. An
 // up.json that a killed process has left does not count.
 func (s *System) read() error {
-	if err := ReadJSON(s.UpFile(), &s.Addresses); err != nil {
+	if err := s.ReadUp(); err != nil {
 		return err
 	}
 	if s.Addresses.PID != s.Process.PID {
@@ -107,6 +141,19 @@ func (s *System) read() error {
 	return nil
 }
 
+// ReadUp reads up.json again, which changes when a replica is replaced.
+func (s *System) ReadUp() error {
+	var up struct {
+		Addresses
+		Replicas []Replica
+	}
+	if err := ReadJSON(s.UpFile(), &up); err != nil {
+		return err
+	}
+	s.Addresses, s.Replicas = up.Addresses, up.Replicas
+	return nil
+}
+
 // ReadJSON reads a file.
 func ReadJSON(path string, v any) error {
 	text, err := os.ReadFile(path)
@@ -120,12 +167,13 @@ func ReadJSON(path string, v any) error {
 // exits with 0 and cleans up.
 func (s *System) Stop(t testing.TB) {
 	t.Helper()
-	if err := s.stop(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
 }
 
-func (s *System) stop() error {
+// Close is Stop for commands.
+func (s *System) Close() error {
 	defer s.Kill()
 	s.client.CloseIdleConnections()
 	s.Signal(syscall.SIGTERM)
