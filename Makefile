@@ -58,7 +58,7 @@ kill: ## kill -9 everything in a loop of writes, then read all back; ARGS=--help
 	go run ./test/cmd/chaos $(ARGS) kill-all
 
 .PHONY: chaos-skeleton
-chaos-skeleton: ## kill everything, one replica and etcd under load, in some 15 minutes
+chaos-skeleton: ## kill everything, one replica and etcd under load, in some 8 minutes
 	go run ./test/cmd/chaos $(ARGS) kill-all kill-replica etcd-stop etcd-kill
 
 .PHONY: generate

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"os"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,12 @@ func TestEnvironmentOfUp(t *testing.T) {
 		"FAIRLEAD_PROBE=nowhere":     "probe port",
 	} {
 		t.Run(variable, func(t *testing.T) {
+			for _, v := range os.Environ() { // what the tests themselves are told
+				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "FAIRLEAD_") {
+					t.Setenv(name, "") // restores it
+					os.Unsetenv(name)
+				}
+			}
 			name, value, _ := strings.Cut(variable, "=")
 			t.Setenv(name, value)
 			t.Setenv("FAIRLEAD_STRICT", "true")

@@ -73,8 +73,9 @@ func checkDatabase(path string) error {
 	})
 }
 
-// room is what etcd takes at its first start for its log.
-const room = 64 << 20
+// room is what etcd takes at its first start for its log: a segment, and soon the
+// next one.
+const room = 2 * 64 << 20
 
 // checkRoom finds out before etcd does whether the folder can be written and has
 // room: etcd panics when its log does not fit, and its data would look damaged.
@@ -88,10 +89,27 @@ func checkRoom(dir string) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := fileutil.Preallocate(f, room, true); err != nil {
-		return fmt.Errorf("etcd needs %d MiB in %s: %w", room>>20, dir, err)
+	if err := fileutil.Preallocate(f, room+databaseRoom, true); err != nil {
+		return fmt.Errorf("etcd needs %d MiB in %s: %w", (room+databaseRoom)>>20, dir, err)
 	}
 	return nil
+}
+
+// databaseRoom is far more than discovery data takes.
+const databaseRoom = 16 << 20
+
+// reserve takes the room for the database now: etcd panics when the disk is full
+// and its database has to grow, and the services, which go on, would go with it.
+// Its log has its room already.
+func reserve(o Options) {
+	f, err := os.OpenFile(filepath.Join(dataDir(o.Dir), "member", "snap", "db"), os.O_RDWR, 0)
+	if err == nil {
+		defer f.Close()
+		err = fileutil.Preallocate(f, databaseRoom, false)
+	}
+	if err != nil {
+		o.Logger.Warn("no room reserved for etcd: it will stop when the disk is full", "error", err)
+	}
 }
 
 // moveAside renames the data to "data.unreadable", in place of what was moved

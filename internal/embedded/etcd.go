@@ -178,6 +178,7 @@ func startAt(ctx context.Context, o Options, address string) (*Etcd, error) {
 	e := &Etcd{address: address, server: server, closing: cancel, closed: make(chan struct{})}
 	select {
 	case <-server.Server.ReadyNotify():
+		reserve(o)
 		return e, nil
 	case err = <-server.Err():
 	case <-ctx.Done():

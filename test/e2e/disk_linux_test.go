@@ -52,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 	if message := failedUp(t, harness.UpArgs(small)); !strings.Contains(message, "no space left on device") || !strings.Contains(message, small) {
 		t.Errorf("the message is:\n%s", message)
 	}
-	mount := disk(t, "size=96m", 0)
+	mount := disk(t, "size=192m", 0)
 	s := harness.UpIn(t, filepath.Join(mount, "data"))
 	ada := s.SignIn(t)
 	first := ada.Post(t, "while there is room")

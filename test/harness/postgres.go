@@ -21,18 +21,18 @@ func StartPostgres(dir string) (engine Engine, stop func() error, err error) {
 		return Engine{}, nil, err
 	}
 	script := filepath.Join(root, ".ci", "postgres")
-	server, err := run1(script, "start", dir)
+	server, err := printed(script, "start", dir)
 	if err != nil {
 		return Engine{}, nil, err
 	}
 	return Postgres(server), func() error {
-		_, err := run1(script, "stop", dir)
+		_, err := printed(script, "stop", dir)
 		return err
 	}, nil
 }
 
-// run1 runs a program and returns what it prints, which is one line.
-func run1(name string, args ...string) (string, error) {
+// printed runs a program and returns what it prints, which is one line.
+func printed(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -71,5 +70,5 @@ func (r *Registry) Reach(ctx context.Context, i discovery.Instance) error {
 	if err != nil {
 		return fmt.Errorf("%s %s at %s: %w", i.Service, i.ID, i.Address, err)
 	}
-	return errors.Join(conn.Close())
+	return conn.Close()
 }
