@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"github.com/fairlead-mesh/fairlead/internal/embedded"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
@@ -30,9 +31,15 @@ func (s *System) startEtcd(ctx context.Context, authority *mtls.Authority) (*emb
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	renewing, stop := context.WithCancel(context.Background())
-	go leaf.KeepFiles(renewing, certs) // until the end
+	var renewal sync.WaitGroup
+	renewal.Go(func() {
+		if err := leaf.KeepFiles(renewing, certs); err != nil {
+			s.options.Logger.Error("etcd's certificate is not renewed", "error", err)
+		}
+	})
 	s.closers = append(s.closers, func(context.Context) error {
 		stop()
+		renewal.Wait()
 		return server.Close()
 	})
 	s.started(&part{"etcd", "embedded", server.Address()})
