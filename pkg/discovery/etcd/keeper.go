@@ -238,9 +238,7 @@ func (k *keeper) apply(ctx context.Context, e *entry) error {
 	defer cancel()
 	switch e.action {
 	case publish:
-		absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
-		_, err := k.client.Txn(called).If(absent).Then(clientv3.OpPut(e.key, e.value)).Commit()
-		return err
+		return k.publish(called, e)
 	case register:
 		put, err := k.client.Put(called, e.key, e.value, clientv3.WithLease(k.lease.id))
 		if err == nil {
@@ -273,4 +271,17 @@ func (k *keeper) neglect(key string) {
 		end()
 		delete(k.attended, key)
 	}
+}
+
+// publish writes an entry that is not there. It looks first: etcd logs the whole
+// of a transaction, also one that changes nothing, and an image at each start of
+// each replica made the log of a small etcd grow by megabytes.
+func (k *keeper) publish(ctx context.Context, e *entry) error {
+	got, err := k.client.Get(ctx, e.key, clientv3.WithCountOnly())
+	if err != nil || got.Count > 0 {
+		return err
+	}
+	absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
+	_, err = k.client.Txn(ctx).If(absent).Then(clientv3.OpPut(e.key, e.value)).Commit()
+	return err
 }
