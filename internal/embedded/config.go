@@ -25,6 +25,7 @@ func config(closing context.Context, o Options, address string) *embed.Config {
 	cfg.AutoCompactionRetention = "1000"
 	cfg.SnapshotCount = 2000 // raft keeps this many entries in memory
 	cfg.SnapshotCatchUpEntries = 100
+	cfg.MaxWalFiles = 2 // of 64 MB each; all of them are read at each start
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZap(closing, o.Logger))
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{grpc.ChainStreamInterceptor(endStreams(closing))}
 	hasten(cfg)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +118,34 @@ func TestRestartKeepsDataAndAddress(t *testing.T) {
 	}
 	if first.Address() != second.Address() {
 		t.Errorf("address changed from %s to %s", first.Address(), second.Address())
+	}
+	if b.log.Len() > 0 {
+		t.Errorf("etcd was not quiet:\n%s", b.log)
+	}
+}
+
+// A process that starts and stops its etcd again and again keeps nothing of it.
+func TestNothingIsLeft(t *testing.T) {
+	b := newBench(t)
+	files := func() int {
+		open, _ := os.ReadDir("/proc/self/fd") // only Linux tells
+		return len(open)
+	}
+	cycle := func() {
+		e, err := StartEtcd(t.Context(), b.options)
+		check(t, err)
+		check(t, e.Close())
+	}
+	cycle() // what is made once and stays
+	goroutines, descriptors := runtime.NumGoroutine(), files()
+	for range 5 {
+		cycle()
+	}
+	for end := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > goroutines || files() > descriptors; <-time.After(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, were %d; %d files, were %d\n%s", runtime.NumGoroutine(), goroutines, files(), descriptors, stacks[:runtime.Stack(stacks, true)])
+		}
 	}
 	if b.log.Len() > 0 {
 		t.Errorf("etcd was not quiet:\n%s", b.log)

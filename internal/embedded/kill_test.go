@@ -85,4 +85,7 @@ func TestKilledProcess(t *testing.T) {
 			t.Errorf("%s is lost", key)
 		}
 	}
+	if b.log.Len() > 0 {
+		t.Errorf("etcd was not quiet:\n%s", b.log)
+	}
 }

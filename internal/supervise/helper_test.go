@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +54,16 @@ var roles = map[string]func(folder string){
 		sayReady(folder)
 		<-time.After(time.Minute)
 	},
-	"fail":  func(string) { fmt.Fprintln(os.Stderr, "no database"); os.Exit(3) },
+	"fail": func(string) { fmt.Fprintln(os.Stderr, "no database"); os.Exit(3) },
+	"once": func(folder string) { // only the first one starts
+		if exists(filepath.Join(folder, "started")) {
+			<-time.After(2 * time.Millisecond)
+			os.Exit(3)
+		}
+		os.WriteFile(filepath.Join(folder, "started"), nil, 0o600)
+		sayReady(folder)
+		<-ended(os.Stdin)
+	},
 	"never": func(string) { <-ended(os.Stdin) },
 	"brief": func(folder string) { sayReady(folder); <-released(folder) },
 	"talk": func(folder string) {
@@ -114,6 +124,33 @@ func options(folder, role string, out *Output) Options {
 		},
 		Ready: func(pid int) bool { return exists(filepath.Join(folder, strconv.Itoa(pid))) },
 	}
+}
+
+// waits is a log handler that notes how long is waited for the next process.
+type waits struct {
+	slog.Handler
+	mu  sync.Mutex
+	all []time.Duration
+}
+
+func (w *waits) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w *waits) Handle(_ context.Context, r slog.Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "wait" {
+			w.all = append(w.all, a.Value.Duration())
+		}
+		return true
+	})
+	return nil
+}
+
+func (w *waits) seen() []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.all)
 }
 
 // text is a writer that may be read while it is written.

@@ -59,7 +59,10 @@ type Child struct {
 	killing  order // it shall end at once
 	done     chan struct{}
 	first    chan error // how the first process has started; holds one
-	begun    bool       // it was ready; of the goroutine that supervises
+	steady   time.Duration
+	// Of the goroutine that supervises:
+	begun bool      // it was ready once
+	ready time.Time // since when the process is ready; zero when it never was
 
 	mu     sync.Mutex
 	status Status
@@ -84,7 +87,7 @@ func New(o Options) *Child {
 	}
 	return &Child{
 		options: o, stopping: newOrder(), killing: newOrder(), done: make(chan struct{}),
-		first: make(chan error, 1), status: Status{State: Starting},
+		first: make(chan error, 1), steady: steady, status: Status{State: Starting},
 	}
 }
 
@@ -127,9 +130,8 @@ func (c *Child) Stop(ctx context.Context) error {
 func (c *Child) run() {
 	defer close(c.done)
 	defer c.enter(Down, 0)
-	var b backoff
+	b := backoff{steady: c.steady}
 	for {
-		began := time.Now()
 		err := c.live()
 		if !c.begun {
 			c.first <- err
@@ -138,7 +140,7 @@ func (c *Child) run() {
 		if c.stopping.Err() != nil {
 			return
 		}
-		wait := b.next(time.Since(began))
+		wait := b.next(c.served())
 		c.options.Logger.Warn("a replica has ended and is started again", "replica", c.options.Name, "error", err, "wait", wait)
 		c.enter(Down, 0)
 		select {
@@ -150,8 +152,17 @@ func (c *Child) run() {
 	}
 }
 
+// served is for how long the process that has just ended was ready.
+func (c *Child) served() time.Duration {
+	if c.ready.IsZero() {
+		return 0
+	}
+	return time.Since(c.ready)
+}
+
 // live runs one process from its start to its end, and says why it has ended.
 func (c *Child) live() error {
+	c.ready = time.Time{}
 	p, err := start(c.options)
 	if err != nil {
 		return err
@@ -192,6 +203,7 @@ func (c *Child) wait(p *process) error {
 			return fmt.Errorf("not ready after %v", c.options.ReadyTime)
 		}
 	}
+	c.ready = time.Now()
 	c.enter(Ready, p.pid())
 	if !c.begun {
 		c.begun = true

@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,10 +21,14 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// started starts a child that is stopped with the test.
-func started(t *testing.T, o Options) *Child {
+// started starts a child that is stopped with the test. The time after which it
+// counts as steady may be given.
+func started(t *testing.T, o Options, steady ...time.Duration) *Child {
 	t.Helper()
 	c := New(o)
+	for _, d := range steady {
+		c.steady = d
+	}
 	if err := c.Start(soon(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +171,50 @@ func TestStopInThePause(t *testing.T) {
 	}
 }
 
+// A process that fails before it is ready is at fault, however long that takes: the
+// waits grow.
+func TestAChildThatCannotStartIsLeftInPeace(t *testing.T) {
+	folder := t.TempDir()
+	var waits waits
+	o := options(folder, "once", NewOutput(new(text)))
+	o.Logger = slog.New(&waits)
+	c := started(t, o, time.Nanosecond)
+	kill(t, c.Status().PID)
+	eventually(t, "it has failed a few times", func() bool { return len(waits.seen()) > 3 })
+	limit := firstWait
+	for i, got := range waits.seen() {
+		if got < limit/2 || got >= limit {
+			t.Errorf("wait %d is %v, want between %v and %v", i, got, limit/2, limit)
+		}
+		limit *= 2
+	}
+}
+
+// A process that has done its work for a while is started again soon, each time.
+func TestAChildThatWorksIsStartedSoon(t *testing.T) {
+	var waits waits
+	o := options(t.TempDir(), "drain", NewOutput(new(text)))
+	o.Logger = slog.New(&waits)
+	c := started(t, o, time.Nanosecond)
+	for i := range 4 {
+		kill(t, c.Status().PID)
+		eventually(t, "it is ready again", func() bool {
+			s := c.Status()
+			return s.State == Ready && s.Restarts == i+1
+		})
+	}
+	for _, wait := range waits.seen() {
+		if wait >= firstWait {
+			t.Errorf("the waits are %v", waits.seen())
+		}
+	}
+}
+
 func TestBackoff(t *testing.T) {
-	var b backoff
+	b := backoff{steady: steady}
 	limit := firstWait
 	for range 10 {
-		if got := b.next(0); got < limit/2 || got >= limit {
+		if got := b.next(steady - 1); got < limit/2 || got >= limit {
 			t.Errorf("waits %v, want between %v and %v", got, limit/2, limit)
 		}
 		limit = min(2*limit, longestWait)
@@ -179,6 +223,6 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("it has come to %v", limit)
 	}
 	if got := b.next(steady); got >= firstWait {
-		t.Errorf("waits %v after a long life", got)
+		t.Errorf("waits %v after good work", got)
 	}
 }

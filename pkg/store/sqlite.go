@@ -67,6 +67,9 @@ func (f sqliteFile) open(ctx context.Context) (*DB, error) {
 	if err := f.create(); err != nil {
 		return nil, err
 	}
+	if err := f.check(ctx); err != nil {
+		return nil, err
+	}
 	writer, err := sql.Open("sqlite", f.dsn("_txlock", "immediate", "_journal_mode", "wal"))
 	if err != nil {
 		return nil, err
