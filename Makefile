@@ -21,6 +21,12 @@ POLICY := proto/gen/go/fairlead/policy/v1/policy.pb.go
 ARGS ?=
 TESTFLAGS ?=
 
+# For chaos and nemesis: calls per second, scenarios, how long, and what of.
+RATE ?=
+ONLY ?=
+DURATION ?= 30m
+SEED ?=
+
 # What runs under the race detector: the packages that share memory. SQL in Go
 # is 12 to 40 times slower there, and database/sql does the sharing.
 RACE := ./pkg/... ./edge/... ./internal/...
@@ -61,15 +67,38 @@ kill: ## kill -9 everything in a loop of writes, then read all back; ARGS=--help
 chaos-skeleton: ## kill everything, one replica and etcd under load, in some 8 minutes
 	go run ./test/cmd/chaos $(ARGS) kill-all kill-replica etcd-stop etcd-kill
 
+# benchstat is run as it is published: nothing else needs it.
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+BENCH ?= docs/bench/mesh
+
+.PHONY: bench-mesh
+bench-mesh: ## measure what the mesh costs on top of grpc-go, in some 7 minutes; ARGS=--help
+	@go build -o bin/ ./test/cmd/bench-mesh
+	@failed=0; bin/bench-mesh --out $(BENCH).txt $(ARGS) || failed=1; \
+	go run $(BENCHSTAT) -col /by $(BENCH).txt > $(BENCH).benchstat.txt; \
+	echo "samples in $(BENCH).txt, benchstat's tables in $(BENCH).benchstat.txt"; exit $$failed
+
+.PHONY: chaos
+chaos: ## what happens to the mesh in the field, in some 35 minutes; RATE=, ONLY=1,3
+	go run ./test/cmd/meshchaos $(if $(RATE),--rate $(RATE)) $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+.PHONY: nemesis
+nemesis: ## all of it at random, for DURATION=30m; SEED= does the same again
+	go run ./test/cmd/meshchaos --nemesis $(DURATION) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) $(ARGS)
+
 .PHONY: generate
 generate: third_party/.stamp ## write all that is generated: Go, OpenAPI, descriptor images, SQL
 	bin/buf generate
 	for s in $(SERVICES); do \
 	  bin/buf build --as-file-descriptor-set --path proto/fairlead/$$s -o services/$$s/api.binpb; \
 	done
+	bin/buf build --as-file-descriptor-set --path proto/fairlead/mesh/v1/mesh.proto -o pkg/mesh/status/api.binpb
+	bin/buf generate --template buf.gen.example.yaml
+	bin/buf build --as-file-descriptor-set --path pkg/example/acme/greeter -o pkg/example/acme/greeter/v1/api.binpb
 	bin/buf generate --template buf.gen.test.yaml
 	bin/buf build --as-file-descriptor-set --path test/proto/acme/kitchen -o edge/testdata/kitchen.binpb
 	bin/buf build --as-file-descriptor-set --path test/proto/acme/recipes -o test/recipes/api.binpb
+	bin/buf build --as-file-descriptor-set --path test/proto/acme/echo -o test/mesh/echo/api.binpb
 	bin/sqlc generate
 
 .PHONY: fix
@@ -77,6 +106,7 @@ fix: tools ## format Go and protos
 	gofmt -w $(FOLDERS)
 	bin/buf format -w proto
 	bin/buf format -w test/proto
+	bin/buf format -w pkg/example
 
 .PHONY: lint
 lint: format vet staticcheck protos breaking house stale ## check everything that can be checked without running it
@@ -87,6 +117,7 @@ format: tools
 	if [[ -n $$unformatted ]]; then echo "$$unformatted"; echo "run: make fix"; exit 1; fi
 	bin/buf format proto -d --exit-code
 	bin/buf format test/proto -d --exit-code
+	bin/buf format pkg/example -d --exit-code
 
 .PHONY: vet
 vet:
@@ -123,8 +154,10 @@ stale: tools
 	bin/house stale $(MAKE) --silent generate
 
 .PHONY: readme
-readme: tools ## run the commands of README.md word for word
+readme: tools ## run what README.md, pkg/README.md and the guide say, word for word
 	bin/readme README.md
+	bin/readme pkg/README.md
+	bin/readme docs/guide-service.md
 
 .PHONY: alone
 alone: ## build and test each module without the workspace

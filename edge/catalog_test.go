@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/fairlead-mesh/fairlead/edge"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/status"
 	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
 
@@ -101,6 +102,18 @@ func TestGrants(t *testing.T) {
 	w.await(t, "/"+kitchenService+"/Look")
 	if w.Table().Method(cook) != nil || !strings.Contains(w.refused(cook), "/v1/cook/{name}") {
 		t.Errorf("a path without a grant: %q", w.refused(cook))
+	}
+}
+
+// Every part tells operators what it sees. That is no service that asks to be
+// exposed, and no event.
+func TestWhatPartsTellOperatorsIsNotExposed(t *testing.T) {
+	w := start(t, only{"spiffe://fairlead/kitchen", kitchenService, "/"}, edge.Config{})
+	w.register(t, status.Service, "spiffe://fairlead/kitchen", status.API)
+	w.register(t, kitchenService, "spiffe://fairlead/kitchen", kitchen)
+	w.await(t, cook)
+	if w.Table().Method("/"+status.Service+"/GetView") != nil || w.refused(status.Service) != "" {
+		t.Errorf("refused: %q", w.refused(status.Service))
 	}
 }
 

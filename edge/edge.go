@@ -50,6 +50,9 @@ type Options struct {
 	Count  func(event.Kind)
 	// Observe is told of each call when it has ended; nil for nothing.
 	Observe func(c *call.Call, code codes.Code, took time.Duration)
+	// Trace makes a call part of a trace, by the traceparent of the client or ""; nil
+	// for telemetry.StartTrace.
+	Trace func(ctx context.Context, incoming string) context.Context
 	// OpenAPI is the document at /openapi.json; nil for none.
 	OpenAPI []byte
 
@@ -72,7 +75,7 @@ func New(o Options) (*Edge, error) {
 		Registry: o.Registry, Descriptors: o.Descriptors, Grants: o.Grants, Events: e.events, Logger: o.Logger,
 	})
 	tokens := token.NewVerifier(token.Options{Issuer: o.Issuer, Audience: o.Audience, Keys: e.fetchKeys, Signer: o.Signer})
-	handler := pipeline.New(o.Mesh, pipeline.Options{Tokens: tokens, Logger: o.Logger, Observe: o.Observe})
+	handler := pipeline.New(o.Mesh, pipeline.Options{Tokens: tokens, Logger: o.Logger, Observe: o.Observe, Trace: o.Trace})
 	own := map[string]raw.Caller{}
 	if o.Reflection {
 		r, err := reflection.New(e.catalog.Table)

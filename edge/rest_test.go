@@ -284,20 +284,20 @@ func TestRESTDeadline(t *testing.T) {
 func TestMetadataThatCrosses(t *testing.T) {
 	w := open(t)
 	r := w.do(t, "POST", "/v1/dishes:cook", `{}`, "X-Spice: salt", "X-Other: no", "X-Request-Id: abc-1", "Cookie: a=b", "Authorization: Bearer junk",
-		"X-Fairlead-Principal-Bin: AAAA", "X-Fairlead-Device: forged", "X-Fairlead-App-Version: 1.2.3", "X-Fairlead-Criticality: CRITICALITY_SHEDDABLE", "Idempotency-Key: k")
+		"X-Fairlead-Principal-Bin: AAAA", "X-Fairlead-Device: forged", "X-Fairlead-App-Version: 1.2.3", "X-Fairlead-Criticality: SHEDDABLE", "Idempotency-Key: k")
 	if r.status != 200 || r.header.Get("X-Spice") != "salt" || r.header.Get("X-Internal") != "" || r.header.Get("X-Request-Id") != "abc-1" {
 		t.Errorf("%d %v", r.status, r.header)
 	}
 	for key, want := range map[string]string{
 		"x-spice": "salt", "x-other": "", "x-request-id": "abc-1", "cookie": "", "authorization": "", "x-fairlead-principal-bin": "",
-		"x-fairlead-device": "", "x-fairlead-app-version": "1.2.3", "x-fairlead-criticality": "CRITICALITY_SHEDDABLE", "idempotency-key": "",
+		"x-fairlead-device": "", "x-fairlead-app-version": "1.2.3", "x-fairlead-criticality": "SHEDDABLE", "idempotency-key": "",
 	} {
 		if got := w.got(key); got != want {
 			t.Errorf("the service got %s %q, want %q", key, got, want)
 		}
 	}
-	w.do(t, "POST", "/v1/dishes:cook", `{}`, "X-Fairlead-Criticality: CRITICALITY_CRITICAL_PLUS", "X-Request-Id: a b\"c")
-	if got := w.got("x-fairlead-criticality"); got != "CRITICALITY_CRITICAL" {
+	w.do(t, "POST", "/v1/dishes:cook", `{}`, "X-Fairlead-Criticality: CRITICAL_PLUS", "X-Request-Id: a b\"c")
+	if got := w.got("x-fairlead-criticality"); got != "CRITICAL" {
 		t.Errorf("a client has raised its criticality to %q", got)
 	}
 	if got := w.got("x-request-id"); strings.Contains(got, "\"") || got == "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-mesh/fairlead/edge/event"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/status"
 )
 
 // settle brings the services in step with a list of instances. A service whose
@@ -17,6 +18,7 @@ func (c *Catalog) settle(list []discovery.Instance) {
 	serving, draining := make(map[string][]discovery.Instance), make(map[string]bool)
 	for _, i := range list {
 		switch {
+		case i.Service == status.Service: // every part serves it, and none to clients
 		case i.Draining:
 			draining[i.Service] = true
 		case !c.Grants.MayServe(i.Identity, i.Service):

@@ -7,17 +7,16 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/fairlead-mesh/fairlead/edge/call"
+	"github.com/fairlead-mesh/fairlead/pkg/criticality"
 	"github.com/fairlead-mesh/fairlead/pkg/raw"
-	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
 
 // The metadata that travels with every call, besides the principal's envelope,
 // the idempotency key and the trace.
 const (
-	requestIDKey   = "x-request-id"
-	criticalityKey = "x-fairlead-criticality"
-	deviceKey      = "x-fairlead-device"
-	appVersionKey  = "x-fairlead-app-version"
+	requestIDKey  = "x-request-id"
+	deviceKey     = "x-fairlead-device"
+	appVersionKey = "x-fairlead-app-version"
 )
 
 // maxHeader bounds a value that a client may choose freely.
@@ -28,7 +27,7 @@ const maxHeader = 256
 // what names the caller is set by the edge.
 func sendMetadata(ctx context.Context, c *call.Call) (context.Context, error) {
 	c.Outgoing.Set(requestIDKey, c.ID)
-	c.Outgoing.Set(criticalityKey, criticality(c).String())
+	c.Outgoing.Set(criticality.Key, criticality.Name(levelOf(c)))
 	if c.Principal.GetDevice() != "" {
 		c.Outgoing.Set(deviceKey, c.Principal.Device)
 	}
@@ -43,12 +42,12 @@ func sendMetadata(ctx context.Context, c *call.Call) (context.Context, error) {
 	return ctx, nil
 }
 
-// criticality is that of the method; a client may only lower it.
-func criticality(c *call.Call) policyv1.Criticality {
+// levelOf is the criticality of the method; a client may only lower it. What is
+// not a level lowers nothing.
+func levelOf(c *call.Call) criticality.Level {
 	own := c.Method.Policy.Criticality
-	if v := c.Metadata.Get(criticalityKey); len(v) == 1 {
-		asked := policyv1.Criticality(policyv1.Criticality_value[v[0]])
-		if asked != policyv1.Criticality_CRITICALITY_UNSPECIFIED {
+	if v := c.Metadata.Get(criticality.Key); len(v) == 1 {
+		if asked, ok := criticality.Lookup(v[0]); ok {
 			return min(own, asked)
 		}
 	}

@@ -73,10 +73,15 @@ func (s *observedStream) Recv() (raw.Message, error) {
 
 // trace keeps the trace of a client that is part of one, or begins one. The mesh
 // sends it with the call.
-func trace(ctx context.Context, c *call.Call) (context.Context, error) {
-	incoming := ""
-	if v := c.Metadata.Get("traceparent"); len(v) == 1 {
-		incoming = v[0]
+func trace(start func(context.Context, string) context.Context) func(context.Context, *call.Call) (context.Context, error) {
+	if start == nil {
+		start = telemetry.StartTrace
 	}
-	return telemetry.StartTrace(ctx, incoming), nil
+	return func(ctx context.Context, c *call.Call) (context.Context, error) {
+		incoming := ""
+		if v := c.Metadata.Get("traceparent"); len(v) == 1 {
+			incoming = v[0]
+		}
+		return start(ctx, incoming), nil
+	}
 }

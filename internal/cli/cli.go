@@ -23,7 +23,7 @@ func New() *cobra.Command {
 		SilenceUsage:  true,
 		Version:       host.Version(),
 	}
-	root.AddCommand(newUp(), onlyWith(newServe()), onlyWith(newDemo()), newConfig())
+	root.AddCommand(newUp(), onlyWith(newServe()), newStatus(), onlyWith(newLive()), onlyWith(newDemo()), newConfig())
 	return root
 }
 

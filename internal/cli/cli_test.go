@@ -18,7 +18,15 @@ func TestMistakesAreErrors(t *testing.T) {
 		"demo sign-in":            "accepts 1 arg",
 		"demo sign-in Ada":        "lower-case",
 		"serve social --nonsense": "unknown flag",
+		"live":                    "name one of clear, get, set",
+		"live nope":               `"nope" is none of`,
+		"live set a.B":            "requires at least 2 arg",
+		"live clear":              "accepts 1 arg",
+		"live get --data /none":   "no development mesh in /none",
 		"config x":                "unknown command",
+		"status x":                "unknown command",
+		"status --check --watch":  "choose one",
+		"status --data nowhere":   "no development mesh in nowhere",
 	} {
 		c := New()
 		c.SetArgs(strings.Fields(args))

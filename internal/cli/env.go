@@ -20,6 +20,13 @@ func fromEnvironment(o *up.Options, flags *pflag.FlagSet) error {
 	if _, err := config.Load("", &process, o.Env, nil); err != nil {
 		return err
 	}
+	mesh := host.MeshConfig{Faults: o.Faults}
+	if _, err := config.Load("mesh", &mesh, o.Env, nil); err != nil {
+		return err
+	}
+	if !flags.Changed("mesh-faults") {
+		o.Faults = mesh.Faults
+	}
 	if !flags.Changed("probe") {
 		o.Probe = process.Probe
 	}

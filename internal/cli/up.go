@@ -33,6 +33,7 @@ development authority, which is made in the data folder at the first start.`,
 	f.StringVar(&o.Operator, "operator", "127.0.0.1:9091", "operator port: the console, with a token")
 	f.StringVar(&o.Grants, "grants", "", "file with what each identity may serve; empty lets a part serve the packages that bear its name")
 	f.Var(o.Replicas, "replicas", "how many of a service run, social=2,identity=2; those beside the first are processes of their own (flag may repeat)")
+	f.BoolVar(&o.Faults, "mesh-faults", false, "inject the faults that live configuration asks for")
 	f.TextVar(&o.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
 	edgepart.Flags(f)
 	for _, p := range parts.Services() {

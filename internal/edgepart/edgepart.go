@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
+	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
 	"github.com/fairlead-mesh/fairlead/pkg/raw"
 	"github.com/fairlead-mesh/fairlead/proto/gen"
@@ -30,6 +33,20 @@ type Config struct {
 	TLSListen string `config:"tls-listen" default:"127.0.0.1:8443" help:"address of the public port with TLS, when there is a certificate"`
 	TLSCert   string `config:"tls-cert" help:"file with the public certificate"`
 	TLSKey    string `config:"tls-key" help:"file with the key of the public certificate"`
+	// DrainDelay is for balancers that go on sending for a while after the probe has
+	// said that the edge drains. In Kubernetes the preStop hook waits instead.
+	DrainDelay time.Duration `config:"drain-delay" default:"0s" help:"how long new connections are still taken after the probe has said that the edge drains, 5s at most"`
+}
+
+// maxDrainDelay leaves the 8 s of edge.DrainTime, and some for what stops after
+// the edge, of the 15 s that a process takes.
+const maxDrainDelay = 5 * time.Second
+
+func (c Config) check() error {
+	if c.DrainDelay < 0 || c.DrainDelay > maxDrainDelay {
+		return fmt.Errorf("--edge-drain-delay or FAIRLEAD_EDGE_DRAIN_DELAY: %s is not between 0s and %s", c.DrainDelay, maxDrainDelay)
+	}
+	return nil
 }
 
 // Flags adds the flags of the edge to a set, and Names lists its variables.
@@ -56,20 +73,23 @@ type Running struct {
 	// Address is the public port, TLSAddress the one with TLS, empty for none.
 	Address, TLSAddress string
 
+	delay     time.Duration // for which it takes connections although it drains
+	serving   bool
 	mesh      *mesh.Mesh
 	listeners []net.Listener
 	first     chan struct{} // closed when the first routes are served
 	cancel    context.CancelFunc
-	done      chan struct{}
+	tasks     sync.WaitGroup // they end with cancel
 	log       *slog.Logger
 }
 
 // Start starts an edge. preset and listen are what holds where neither flag nor
-// variable says otherwise. The public ports are taken at once, and served when
-// the registry has answered: until then an edge knows no method, and would tell
-// clients that there is none. The error is ctx's when it ends before.
-func Start(ctx context.Context, h *host.Host, preset edge.Config, listen string) (*Running, error) {
-	r, err := start(h, preset, Config{Listen: listen})
+// variable says otherwise; meshListen is the address for the other parts. The
+// public ports are taken at once, and served when the registry has answered: until
+// then an edge knows no method, and would tell clients that there is none. The
+// error is ctx's when it ends before.
+func Start(ctx context.Context, h *host.Host, preset edge.Config, listen, meshListen string) (*Running, error) {
+	r, err := start(h, preset, Config{Listen: listen}, meshListen)
 	if err != nil {
 		return nil, fmt.Errorf("edge: %w", err)
 	}
@@ -82,10 +102,10 @@ func Start(ctx context.Context, h *host.Host, preset edge.Config, listen string)
 	}
 }
 
-func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
+func start(h *host.Host, options edge.Config, c Config, meshListen string) (*Running, error) {
 	_, err := config.Load(host.EdgePart, &options, h.Env, h.Flags)
 	_, listenErr := config.Load(host.EdgePart, &c, h.Env, h.Flags)
-	if err := errors.Join(err, listenErr); err != nil {
+	if err := errors.Join(err, listenErr, c.check()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -101,12 +121,9 @@ func start(h *host.Host, options edge.Config, c Config) (*Running, error) {
 		cancel()
 		return nil, errors.Join(err, m.Close(context.Background()))
 	}
-	r := &Running{Edge: e, mesh: m, first: make(chan struct{}), cancel: cancel, done: make(chan struct{}), log: own.LoggerOf(host.EdgePart)}
-	go func() {
-		defer close(r.done)
-		e.Run(ctx, func() { close(r.first) })
-	}()
-	if err := r.listen(c); err != nil {
+	r := &Running{Edge: e, delay: c.DrainDelay, mesh: m, first: make(chan struct{}), cancel: cancel, log: own.LoggerOf(host.EdgePart)}
+	r.tasks.Go(func() { e.Run(ctx, func() { close(r.first) }) })
+	if err := errors.Join(r.listen(c), r.beSeen(ctx, &own, meshListen)); err != nil {
 		return nil, errors.Join(err, r.Close(context.Background()))
 	}
 	return r, nil
@@ -124,7 +141,7 @@ func newEdge(h *host.Host, caller raw.Caller, options edge.Config) (*edge.Edge, 
 	return edge.New(edge.Options{
 		Registry: h.Registry, Mesh: caller, Descriptors: h.Descriptors, Grants: h.Grants,
 		Signer: principal.NewSigner(source), Logger: h.LoggerOf(host.EdgePart), OpenAPI: gen.OpenAPI, Config: options,
-		Count: m.event, Observe: m.call,
+		Count: m.event, Observe: m.call, Trace: h.Telemetry.StartTrace,
 	})
 }
 
@@ -138,11 +155,11 @@ func (r *Running) listen(c Config) error {
 	if c.TLSCert == "" && c.TLSKey == "" {
 		return nil
 	}
-	cert, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	certificate, err := mtls.Pair(c.TLSCert, c.TLSKey, r.log)
 	if err != nil {
 		return fmt.Errorf("public certificate (FAIRLEAD_EDGE_TLS_CERT, FAIRLEAD_EDGE_TLS_KEY): %w", err)
 	}
-	l, err = tls.Listen("tcp", c.TLSListen, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	l, err = tls.Listen("tcp", c.TLSListen, &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {
 		return fmt.Errorf("public port with TLS (FAIRLEAD_EDGE_TLS_LISTEN): %w", err)
 	}
@@ -152,15 +169,22 @@ func (r *Running) listen(c Config) error {
 
 // serve answers on the public ports until Close.
 func (r *Running) serve() {
+	r.serving = true
 	for _, l := range r.listeners {
 		go r.Serve(l)
 	}
 }
 
-// Close drains the edge: clients are sent elsewhere, and calls in flight finish.
-// Those that have not after edge.DrainTime are cut, which is no error: the other
-// parts need their share of the time.
+// Close drains the edge: after the DrainDelay clients are sent elsewhere, and calls
+// in flight finish. Those that have not after edge.DrainTime are cut, which is no
+// error: the other parts need their share of the time.
 func (r *Running) Close(ctx context.Context) error {
+	if r.serving {
+		select {
+		case <-time.After(r.delay):
+		case <-ctx.Done():
+		}
+	}
 	drain, cancel := context.WithTimeout(ctx, edge.DrainTime)
 	defer cancel()
 	if err := r.Shutdown(drain); err != nil {
@@ -170,6 +194,6 @@ func (r *Running) Close(ctx context.Context) error {
 		l.Close() // of an edge that never served; else it is closed already
 	}
 	r.cancel()
-	<-r.done
+	r.tasks.Wait()
 	return r.mesh.Close(ctx)
 }

@@ -14,8 +14,8 @@ func Program() host.Program {
 		Name:    host.EdgePart,
 		Declare: Flags,
 		Names:   Names(),
-		Start: func(ctx context.Context, h *host.Host, _ host.MeshConfig) (host.Stopper, error) {
-			r, err := Start(ctx, h, edge.Config{}, "")
+		Start: func(ctx context.Context, h *host.Host, c host.MeshConfig) (host.Stopper, error) {
+			r, err := Start(ctx, h, edge.Config{}, "", c.Listen)
 			if err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package up
 import (
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -18,7 +19,7 @@ func (s *System) command(p service.Part, program, state string) *exec.Cmd {
 	o := s.options
 	cmd := exec.Command(program, "serve", p.Name,
 		"--until-eof", "--probe=127.0.0.1:0", "--log-level="+o.LogLevel.String(),
-		"--mesh-data="+o.Data, "--mesh-state="+state, "--mesh-grants="+o.Grants)
+		"--mesh-data="+o.Data, "--mesh-state="+state, "--mesh-grants="+o.Grants, "--mesh-faults="+strconv.FormatBool(o.Faults))
 	cmd.Args = append(cmd.Args, flagsOf(p, o.Flags)...)
 	cmd.Env = environmentOf(p, parts.In(o.Data, o.Env))
 	return cmd

@@ -22,7 +22,7 @@ func given(t *testing.T, env config.Env, args ...string) (*System, service.Part)
 	if err := flags.Parse(args); err != nil {
 		t.Fatal(err)
 	}
-	s := &System{options: Options{Data: "data", Grants: "grants.yaml", Env: env, Flags: flags, LogLevel: slog.LevelInfo}}
+	s := &System{options: Options{Data: "data", Grants: "grants.yaml", Faults: true, Env: env, Flags: flags, LogLevel: slog.LevelInfo}}
 	i := slices.IndexFunc(parts.Services(), func(p service.Part) bool { return p.Name == "social" })
 	return s, parts.Services()[i]
 }
@@ -38,7 +38,7 @@ func TestCommand(t *testing.T) {
 	cmd := s.command(social, "/bin/fairlead", "state")
 	if want := []string{
 		"/bin/fairlead", "serve", "social", "--until-eof", "--probe=127.0.0.1:0", "--log-level=INFO",
-		"--mesh-data=data", "--mesh-state=state", "--mesh-grants=grants.yaml", "--social-database=sqlite:other.db",
+		"--mesh-data=data", "--mesh-state=state", "--mesh-grants=grants.yaml", "--mesh-faults=true", "--social-database=sqlite:other.db",
 	}; !slices.Equal(cmd.Args, want) {
 		t.Errorf("the command is  %q\nwant %q", cmd.Args, want)
 	}

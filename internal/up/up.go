@@ -38,6 +38,8 @@ type Options struct {
 	Grants string
 	// Replicas says how many of which service run.
 	Replicas Replicas
+	// Faults gives leave to inject the faults that live configuration asks for.
+	Faults bool
 	// Env and Flags are where the parts' configuration is read from.
 	Env   config.Env
 	Flags *pflag.FlagSet
@@ -139,7 +141,10 @@ func (s *System) startMesh(ctx context.Context) error {
 		Registry: registry, Descriptors: descriptor.NewCache(registry.Descriptors),
 		Source: host.DevelopmentSources(authority),
 		Grants: grants, InstanceID: registry.InstanceID(), Version: host.Version(), Telemetry: t,
-		Logger: o.Logger, Env: parts.In(o.Data, o.Env), Flags: o.Flags,
+		Logger: o.Logger, Env: parts.In(o.Data, o.Env), Flags: o.Flags, Faults: o.Faults,
+	}
+	if err := s.host.ReadLive(registry.Live()); err != nil {
+		return err
 	}
 	return host.WriteMembership(o.Data, host.Membership{Etcd: server.Endpoints(), Prefix: "fairlead"})
 }
@@ -160,7 +165,7 @@ func (s *System) startServices(ctx context.Context) error {
 // startEdge starts the edge last of the parts, and waits for its routes.
 func (s *System) startEdge(ctx context.Context) error {
 	preset := edge.Config{Reflection: true, Docs: true}
-	r, err := edgepart.Start(ctx, s.host, preset, s.options.Listen)
+	r, err := edgepart.Start(ctx, s.host, preset, s.options.Listen, "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,9 @@
 // Package discovery says which instances of which services exist, and what
-// their APIs look like. A Registry is where instances are written and watched;
-// the packages below hold one on etcd and one in memory. What a registry says is
-// a hint: whether an instance can be reached, and is who it says it is, is found
-// out by whoever connects to it.
+// their APIs look like. A Registry is where instances are written and watched; the
+// packages below hold one on etcd, one in memory and one that is fixed, and lastgood
+// keeps on disk what any of them has said. What a registry says is a hint: whether
+// an instance can be reached, and is who it says it is, is found out by whoever
+// connects to it.
 package discovery
 
 import (
@@ -30,7 +31,7 @@ type Instance struct {
 	Zone string `json:"zone,omitempty"`
 	// Weight is its share of calls relative to others; 0 means 100.
 	Weight int `json:"weight,omitempty"`
-	// Version and Build say what runs, for people.
+	// Version and Build say what runs: for people, and for splitting calls.
 	Version string `json:"version,omitempty"`
 	Build   string `json:"build,omitempty"`
 	// Draining instances get no new calls.

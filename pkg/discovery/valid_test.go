@@ -30,6 +30,11 @@ func TestValid(t *testing.T) {
 		"identity":   func(i *discovery.Instance) { i.Identity = "social" },
 		"digest":     func(i *discovery.Instance) { i.Digest = "sha256:0a" },
 		"weight":     func(i *discovery.Instance) { i.Weight = -1 },
+		"greed":      func(i *discovery.Instance) { i.Weight = 1 << 40 },
+		"long host":  func(i *discovery.Instance) { i.Address = strings.Repeat("a", 1<<20) + ":80" },
+		"long name":  func(i *discovery.Instance) { i.Service = strings.Repeat("a.", 1<<20) + "A" },
+		"long zone":  func(i *discovery.Instance) { i.Zone = strings.Repeat("a", 1<<20) },
+		"line break": func(i *discovery.Instance) { i.Version = "1\nlevel=ERROR" },
 	}
 	for name, damage := range bad {
 		t.Run(name, func(t *testing.T) {

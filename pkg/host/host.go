@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
+	"github.com/fairlead-mesh/fairlead/pkg/live"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
@@ -35,8 +37,18 @@ type Host struct {
 	// InstanceID is the id of the process, Zone and Version what others may know of
 	// it, and Advertise the host under which they reach it where it listens on all.
 	InstanceID, Zone, Version, Advertise string
+	// Weight is the share of calls that the process gets, and Subset how many
+	// instances of one service it calls; see mesh.Config.
+	Weight, Subset int
+	// Live tells of the live configuration of services; nil when there is none.
+	Live *live.Watcher
+	// Faults gives leave to inject the faults that live configuration asks for.
+	Faults bool
 	// Telemetry counts calls.
 	Telemetry *telemetry.Telemetry
+	// Observers are told of each attempt of the calls that the parts make, beside
+	// Telemetry.
+	Observers []stats.Handler
 	// Logger is what the parts' loggers are made of.
 	Logger *slog.Logger
 	// Env and Flags are where the parts' configuration is read from. Flags may be
@@ -58,11 +70,27 @@ func (h *Host) Join(part string, forward bool) (*mesh.Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mesh.Join(mesh.Config{
+	faults, err := h.Injector(part, live.Client)
+	if err != nil {
+		return nil, err
+	}
+	events, err := h.countMesh()
+	if err != nil {
+		return nil, err
+	}
+	c := mesh.Config{
 		Part: part, ID: h.InstanceID, Registry: h.Registry, TLS: source, Grants: h.Grants,
-		Zone: h.Zone, Version: h.Version, Advertise: h.Advertise, Forward: forward,
-		MethodsOf: h.methodsOf, Logger: h.LoggerOf(part), Observers: []stats.Handler{h.Telemetry.ClientHandler()},
-	})
+		Zone: h.Zone, Version: h.Version, Weight: h.Weight, Subset: h.Subset, Advertise: h.Advertise, Forward: forward,
+		MethodsOf: h.methodsOf, Logger: h.LoggerOf(part), Observers: h.Observers,
+		Unary:  []grpc.UnaryClientInterceptor{h.Telemetry.UnaryClient},
+		Stream: []grpc.StreamClientInterceptor{h.Telemetry.StreamClient},
+		Faults: faults,
+		Events: events,
+	}
+	if h.Live != nil {
+		c.Live = h.Live
+	}
+	return mesh.Join(c)
 }
 
 // fetchTimeout bounds the reading of a descriptor set in the middle of an update.
@@ -70,20 +98,14 @@ const fetchTimeout = 2 * time.Second
 
 // methodsOf tells the mesh which methods an instance has. What cannot be read
 // now counts as having all: the instance itself answers UNIMPLEMENTED.
-func (h *Host) methodsOf(digest string) func(string) bool {
+func (h *Host) methodsOf(digest string) mesh.Methods {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
 	set, err := h.Descriptors.Get(ctx, digest)
 	if err != nil {
 		return nil
 	}
-	methods := make(map[string]bool)
-	for _, sd := range set.Services() {
-		for i := range sd.Methods().Len() {
-			methods[descriptor.FullMethod(sd.Methods().Get(i))] = true
-		}
-	}
-	return func(method string) bool { return methods[method] }
+	return mesh.ReadMethods(set)
 }
 
 // LoggerOf returns the logger of a part.

@@ -2,7 +2,7 @@ package host
 
 import (
 	"cmp"
-	"crypto/tls"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
-	"github.com/fairlead-mesh/fairlead/pkg/discovery/etcd"
+	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 	"github.com/fairlead-mesh/fairlead/pkg/telemetry"
@@ -34,6 +34,9 @@ type MeshConfig struct {
 	Listen    string   `config:"listen" default:"127.0.0.1:0" help:"address on which this part takes calls"`
 	Advertise string   `config:"advertise" help:"host under which others reach this part, when it listens on all"`
 	Zone      string   `config:"zone" help:"where this process runs"`
+	Weight    int      `config:"weight" default:"100" help:"share of the calls that this process gets, relative to others; 1 to 10000"`
+	Faults    bool     `config:"faults" help:"inject the faults that live configuration asks for: for tests and game days"`
+	Subset    int      `config:"subset" default:"60" help:"how many instances of one service this process keeps connections to; -1 for all"`
 }
 
 // Membership is what "fairlead up" leaves in its data folder for other processes
@@ -50,14 +53,18 @@ const MembershipFile = "mesh.json"
 const AuthorityFolder = "ca"
 
 // Open joins a mesh for a process whose main part has that name. Close the
-// registry when all parts have stopped.
-func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, *etcd.Registry, error) {
-	h := &Host{Zone: c.Zone, Version: version, Advertise: c.Advertise, Logger: log}
+// registry when all parts have stopped. What the registry says is kept in the state
+// folder, so a process that was in the mesh before can start while etcd is away.
+func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, Stopper, error) {
+	h := &Host{Zone: c.Zone, Weight: c.Weight, Subset: c.Subset, Faults: c.Faults, Version: version, Advertise: c.Advertise, Logger: log}
+	if c.Weight < 0 || c.Weight > discovery.MaxWeight {
+		return nil, nil, fmt.Errorf("FAIRLEAD_MESH_WEIGHT: %d is not between 1 and %d", c.Weight, discovery.MaxWeight)
+	}
 	var err error
 	if h.Grants, err = ReadGrants(c.Grants); err != nil {
 		return nil, nil, fmt.Errorf("FAIRLEAD_MESH_GRANTS: %w", err)
 	}
-	if h.Source, err = c.sources(); err != nil {
+	if h.Source, err = c.sources(log); err != nil {
 		return nil, nil, err
 	}
 	if h.Telemetry, err = telemetry.New(telemetry.Options{Part: part, Version: version}); err != nil {
@@ -67,8 +74,11 @@ func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, *etcd.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	h.Registry, h.InstanceID = registry, registry.InstanceID()
+	h.Registry, h.InstanceID = registry, registry.etcd.InstanceID()
 	h.Descriptors = descriptor.NewCache(registry.Descriptors)
+	if err := h.ReadLive(registry.etcd.Live()); err != nil {
+		return nil, nil, errors.Join(err, registry.Close(context.Background()))
+	}
 	return h, registry, nil
 }
 
@@ -92,12 +102,12 @@ func ReadGrants(file string) (Grants, error) {
 
 // sources returns where certificates come from: the files, or the development
 // authority.
-func (c MeshConfig) sources() (func(part string) (mtls.Source, error), error) {
+func (c MeshConfig) sources(log *slog.Logger) (func(part string) (mtls.Source, error), error) {
 	if c.Cert != "" || c.Key != "" || c.CA != "" {
 		if c.Cert == "" || c.Key == "" || c.CA == "" {
 			return nil, errors.New("FAIRLEAD_MESH_CERT, FAIRLEAD_MESH_KEY and FAIRLEAD_MESH_CA belong together: set all three or none")
 		}
-		files, err := mtls.Files(c.Cert, c.Key, c.CA)
+		files, err := mtls.Files(c.Cert, c.Key, c.CA, log)
 		if err != nil {
 			return nil, fmt.Errorf("FAIRLEAD_MESH_CERT, _KEY and _CA: %w", err)
 		}
@@ -129,39 +139,6 @@ func DevelopmentSources(a *mtls.Authority) func(part string) (mtls.Source, error
 	}
 }
 
-// registry opens the registry. The etcd of a development mesh must show that it
-// is; any other is verified by its host name, as etcd clusters are set up.
-func (c MeshConfig) registry(h *Host, part string) (*etcd.Registry, error) {
-	source, err := h.Source(part)
-	if err != nil {
-		return nil, err
-	}
-	o := etcd.Options{
-		Endpoints: c.Etcd, Prefix: c.Prefix, Logger: h.LoggerOf(part),
-		LeaseFile: LeaseFile(cmp.Or(c.State, filepath.Join(c.Data, part))),
-	}
-	if len(c.Etcd) == 0 {
-		m, err := ReadMembership(c.Data)
-		if err != nil {
-			return nil, err
-		}
-		o.Endpoints, o.Prefix = m.Etcd, m.Prefix
-		o.TLS = mtls.ClientConfig(source, mtls.ID("etcd"))
-		return etcd.Open(o)
-	}
-	https, err := secure(c.Etcd, o.Logger)
-	if err == nil && https {
-		o.TLS, err = c.clusterTLS(source)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return etcd.Open(o)
-}
-
-// LeaseFile is where a process with that state folder keeps its lease.
-func LeaseFile(state string) string { return filepath.Join(state, "lease.json") }
-
 // ReadMembership reads how to join the development mesh of a data folder.
 func ReadMembership(data string) (Membership, error) {
 	var m Membership
@@ -175,23 +152,6 @@ func ReadMembership(data string) (Membership, error) {
 	}
 	m.Prefix = cmp.Or(m.Prefix, "fairlead")
 	return m, nil
-}
-
-// clusterTLS verifies an etcd cluster by its host name. Its authority is read once:
-// Go takes roots when a configuration is made, and the name of an address that is
-// an IP is known to Go's own check alone.
-func (c MeshConfig) clusterTLS(source mtls.Source) (*tls.Config, error) {
-	roots, err := source.Roots()
-	if c.EtcdCA != "" {
-		roots, err = mtls.ReadRoots(c.EtcdCA)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("FAIRLEAD_MESH_ETCD_CA: %w", err)
-	}
-	return &tls.Config{
-		RootCAs: roots, MinVersion: tls.VersionTLS13,
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return source.Certificate() },
-	}, nil
 }
 
 // secure says whether the endpoints are https; all must be, or none. Without TLS

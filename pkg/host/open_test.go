@@ -84,6 +84,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no such certificate": {host.MeshConfig{Cert: nowhere, Key: nowhere, CA: nowhere}, []string{"FAIRLEAD_MESH_CERT", nowhere}},
 		"no authority":        {host.MeshConfig{Data: nowhere}, []string{nowhere, "fairlead up", "FAIRLEAD_MESH_DATA", "FAIRLEAD_MESH_CERT"}},
 		"no membership":       {host.MeshConfig{Data: noMesh}, []string{noMesh, "fairlead up", "FAIRLEAD_MESH_ETCD"}},
+		"no weight":           {host.MeshConfig{Data: development(t), Weight: -1}, []string{"FAIRLEAD_MESH_WEIGHT", "-1"}},
 		"no grants":           {host.MeshConfig{Data: development(t), Grants: nowhere}, []string{"FAIRLEAD_MESH_GRANTS", nowhere}},
 		"faulty grants":       {host.MeshConfig{Data: development(t), Grants: write(t, "- identify: a")}, []string{"FAIRLEAD_MESH_GRANTS", "identify"}},
 		"no authority of etcd": {

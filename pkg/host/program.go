@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
-	"github.com/fairlead-mesh/fairlead/pkg/discovery/etcd"
 	"github.com/fairlead-mesh/fairlead/pkg/probe"
 )
 
@@ -46,6 +45,9 @@ type Program struct {
 	// Start starts the part. What it returns is closed when the process is told to
 	// stop.
 	Start func(context.Context, *Host, MeshConfig) (Stopper, error)
+	// Do is there instead of Start in a program that ends by itself: the program
+	// ends when it returns. Its context ends when the process is told to stop.
+	Do func(context.Context, *Host) error
 }
 
 // Stopper is something that runs until it is closed. Close lets what is in flight
@@ -83,11 +85,14 @@ func (p Program) Run(ctx context.Context, args []string, env config.Env, out io.
 	}
 	defer closeRegistry(registry)
 	host.Env, host.Flags = env, flags
+	if p.Do != nil {
+		return p.Do(ctx, host)
+	}
 	return p.serve(ctx, host, mesh, process.Probe)
 }
 
 // closeRegistry gives up the lease of the process, which frees what it registered.
-func closeRegistry(r *etcd.Registry) {
+func closeRegistry(r Stopper) {
 	ctx, cancel := context.WithTimeout(context.Background(), registryTime)
 	defer cancel()
 	r.Close(ctx) // when etcd is away, the lease runs out by itself

@@ -16,6 +16,7 @@ import (
 // has shown that: a port that was used again may belong to anybody.
 type dialer struct {
 	source mtls.Source
+	audit  *mtls.Audit
 }
 
 type identityKey struct{}
@@ -31,7 +32,11 @@ func (d dialer) ClientHandshake(ctx context.Context, authority string, conn net.
 	if want == "" {
 		return nil, nil, errors.New("the address has no identity")
 	}
-	return credentials.NewTLS(mtls.ClientConfig(d.source, want)).ClientHandshake(ctx, authority, conn)
+	safe, info, err := credentials.NewTLS(mtls.ClientConfig(d.source, want)).ClientHandshake(ctx, authority, conn)
+	if err != nil {
+		d.audit.Refused(conn.RemoteAddr(), want, err)
+	}
+	return safe, info, err
 }
 
 // ServerHandshake implements credentials.TransportCredentials. The dialer is for

@@ -197,10 +197,14 @@ func (h handlers) register(s grpc.ServiceRegistrar, service string) {
 			if err := dec(in); err != nil {
 				return nil, err
 			}
-			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name}, func(ctx context.Context, _ any) (any, error) {
+			answer := func(ctx context.Context, _ any) (any, error) {
 				out, err := handle(ctx)
 				return wrapperspb.String(out), err
-			})
+			}
+			if intercept == nil {
+				return answer(ctx, in)
+			}
+			return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: "/" + service + "/" + name}, answer)
 		}
 		desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: name, Handler: method})
 	}
@@ -217,8 +221,13 @@ func (h handlers) image(t *testing.T) []byte {
 	return image(t, service, methods...)
 }
 
+// method describes a method; those that begin with Get may be repeated.
 func method(name, message string) *descriptorpb.MethodDescriptorProto {
-	return &descriptorpb.MethodDescriptorProto{Name: &name, InputType: &message, OutputType: &message}
+	m := &descriptorpb.MethodDescriptorProto{Name: &name, InputType: &message, OutputType: &message}
+	if strings.HasPrefix(name, "Get") {
+		m.Options = &descriptorpb.MethodOptions{IdempotencyLevel: descriptorpb.MethodOptions_NO_SIDE_EFFECTS.Enum()}
+	}
+	return m
 }
 
 func image(t *testing.T, service string, methods ...*descriptorpb.MethodDescriptorProto) []byte {

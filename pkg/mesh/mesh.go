@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
@@ -36,6 +37,15 @@ type Config struct {
 	Grants Grants
 	// Zone, Version and Build are written in the registry for others to see.
 	Zone, Version, Build string
+	// Weight is the share of calls that this replica gets relative to others; 100
+	// when 0. At most discovery.MaxWeight.
+	Weight int
+	// Subset is how many replicas of one service this part keeps connections to when
+	// there are more; 60 when 0, all when negative. Every part has others, so that
+	// each replica is called by as many. Google's SRE book finds 20 to 100 right; 60
+	// can be divided among two to six zones, and means for a thousand parts that call
+	// a thousand replicas 60 connections each, where all would be a million.
+	Subset int
 	// Advertise is the host under which others reach this part, where it listens
 	// on all addresses.
 	Advertise string
@@ -43,27 +53,46 @@ type Config struct {
 	// the principal, the request id and the like. It is for services. What came to
 	// the edge comes from a client and goes no further by itself.
 	Forward bool
-	// MethodsOf says which methods the instances with a descriptor digest have, so
-	// that in a rolling deploy new methods are called on new instances only. A nil
-	// Config.MethodsOf, or a nil function from it, means all methods. It is asked
-	// when instances come and go, and the function at each call: both must be fast.
-	MethodsOf func(digest string) func(fullMethod string) bool
-	// DrainDelay is how long Close waits after it has said that the services are
-	// draining, before it turns calls away; 200 ms when 0. Watchers gather changes
-	// for 20 ms, and etcd and a busy machine take some time as well.
+	// MethodsOf returns the methods of the instances with a descriptor digest, so
+	// that in a rolling deploy new methods are called on new instances only, and only
+	// calls that may be repeated are repeated. When it is nil or returns nil, an
+	// instance counts as having all methods, and none is repeated without need. It is
+	// asked when instances come and go, and may take some time once for each digest.
+	MethodsOf func(digest string) Methods
+	// Events is told what happens beside the calls themselves, for metrics; see
+	// Event. It is called by several goroutines at once and must not block. It may
+	// be nil.
+	Events func(Event)
+	// Live tells of the live configuration of the services that this part calls, as
+	// live.Watcher does. Without one the defaults hold.
+	Live Live
+	// Faults are injected into the calls that this part makes, as fault.Injector does
+	// for the side of clients; nil for none.
+	Faults Faults
+	// DrainDelay is how long Close waits at most, after it has said that the services
+	// are draining, before it turns calls away; 2 s when 0. After a tenth of that it
+	// waits no longer than until nobody is connected: callers close their connections
+	// when they hear it, after some 50 ms, and when their calls have ended.
 	DrainDelay time.Duration
 	// Logger is slog.Default when nil.
 	Logger *slog.Logger
-	// Observers are told of each call that this part makes, for metrics and traces.
+	// Unary and Stream run for each attempt of the calls that this part makes, in this
+	// order: for metrics and traces.
+	Unary  []grpc.UnaryClientInterceptor
+	Stream []grpc.StreamClientInterceptor
+	// Observers are told of each attempt as well. They see more than Unary and Stream
+	// do, and cost each call several times as much.
 	Observers []stats.Handler
 }
 
 // Mesh is the membership of one part. Its methods may be used by several
 // goroutines at once.
 type Mesh struct {
-	config Config
-	log    *slog.Logger
-	conns  *conns
+	config  Config
+	log     *slog.Logger
+	targets *targets
+	joined  time.Time
+	own     addresses
 
 	mu     sync.Mutex
 	closed bool
@@ -89,9 +118,10 @@ func Join(c Config) (*Mesh, error) {
 	if c.Grants == nil {
 		c.Grants = AllowAll
 	}
-	c.DrainDelay = cmp.Or(c.DrainDelay, 200*time.Millisecond)
-	m := &Mesh{config: c, log: cmp.Or(c.Logger, slog.Default())}
-	m.conns = newConns(m)
+	c.Subset = cmp.Or(c.Subset, defaultSubset)
+	c.DrainDelay = cmp.Or(c.DrainDelay, 2*time.Second)
+	m := &Mesh{config: c, log: cmp.Or(c.Logger, slog.Default()), joined: time.Now()}
+	m.targets = newTargets(m)
 	return m, nil
 }
 
@@ -130,5 +160,5 @@ func (m *Mesh) Close(ctx context.Context) error {
 		wait.Go(func() { failures[i] = s.close(ctx) })
 	}
 	wait.Wait()
-	return errors.Join(append(failures, m.conns.close())...)
+	return errors.Join(append(failures, m.targets.close())...)
 }

@@ -15,7 +15,7 @@ import (
 const put = "/" + service + "/Put"
 
 // methodsOf reads the methods from the descriptors in the registry.
-func (w *world) methodsOf(digest string) func(string) bool {
+func (w *world) methodsOf(digest string) mesh.Methods {
 	b, err := w.registry.Descriptors(context.Background(), digest)
 	if err != nil {
 		return nil
@@ -24,19 +24,7 @@ func (w *world) methodsOf(digest string) func(string) bool {
 	if err != nil {
 		return nil
 	}
-	return func(full string) bool {
-		service, method, _ := descriptor.SplitMethod(full)
-		for _, sd := range set.Services() {
-			if string(sd.FullName()) == service {
-				for i := range sd.Methods().Len() {
-					if string(sd.Methods().Get(i).Name()) == method {
-						return true
-					}
-				}
-			}
-		}
-		return false
-	}
+	return mesh.ReadMethods(set)
 }
 
 func (w *world) knowing(t *testing.T) *mesh.Mesh {

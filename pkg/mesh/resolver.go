@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,17 +15,26 @@ import (
 const scheme = "fairlead"
 
 // resolvers makes the resolver of each connection: fairlead:///<service>.
-type resolvers struct{ mesh *Mesh }
+type resolvers struct {
+	mesh   *Mesh
+	target *target
+}
 
 // Scheme implements resolver.Builder.
 func (b resolvers) Scheme() string { return scheme }
 
 // Build implements resolver.Builder. It waits for nothing.
-func (b resolvers) Build(target resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
+func (b resolvers) Build(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &watching{mesh: b.mesh, service: target.Endpoint(), cc: cc, cancel: cancel, refused: make(map[string]bool)}
-	r.giveUp = time.AfterFunc(firstList, r.unanswered)
-	r.task.Go(func() { b.mesh.config.Registry.Watch(ctx, r.service, r.listed) })
+	screen := newScreen(b.mesh, b.target.service)
+	r := &watching{target: b.target, cc: cc, cancel: cancel, members: newMembership(b.mesh, b.target.service, int(b.target.subset.Load()))}
+	b.target.members.Store(r.members)
+	r.tasks.Go(func() {
+		b.mesh.config.Registry.Watch(ctx, b.target.service, func(list []discovery.Instance) {
+			r.members.list(screen.usable(list), time.Now())
+		})
+	})
+	r.tasks.Go(func() { r.run(ctx) })
 	return r, nil
 }
 
@@ -34,17 +44,15 @@ const firstList = time.Second
 
 // watching passes on to one connection where its service runs.
 type watching struct {
-	mesh    *Mesh
-	service string
+	target  *target
 	cc      resolver.ClientConn
 	cancel  context.CancelFunc
-	task    sync.WaitGroup
-	refused map[string]bool // identities that were warned about
-	giveUp  *time.Timer
+	tasks   sync.WaitGroup
+	members *membership
 
-	mu       sync.Mutex
-	answered bool // there was a list
-	found    bool // there was one with somebody in it
+	// What follows belongs to run.
+	told  []member
+	began bool // something was told
 }
 
 // ResolveNow implements resolver.Resolver. The registry says by itself what is
@@ -53,104 +61,70 @@ func (r *watching) ResolveNow(resolver.ResolveNowOptions) {}
 
 // Close implements resolver.Resolver.
 func (r *watching) Close() {
-	r.giveUp.Stop()
 	r.cancel()
-	r.task.Wait()
+	r.tasks.Wait()
 }
 
-func (r *watching) listed(instances []discovery.Instance) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answered = true
-	r.update(instances)
-}
-
-// unanswered lets calls fail that wait for the first list.
-func (r *watching) unanswered() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.answered {
-		r.update(nil)
+// run tells the connection who is called, whenever that changes. It is a goroutine
+// of its own: what makes it change may come from the connection itself.
+func (r *watching) run(ctx context.Context) {
+	unanswered := time.NewTimer(firstList)
+	defer unanswered.Stop()
+	again := time.NewTimer(0)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-unanswered.C:
+			if !r.began {
+				r.tell(nil)
+			}
+		case <-r.members.wake:
+		case <-again.C:
+		}
+		members, until, answered := r.members.choose(time.Now())
+		if answered && (!r.began || !slices.Equal(members, r.told)) {
+			r.tell(members)
+		}
+		if again.Stop(); !until.IsZero() {
+			again.Reset(time.Until(until))
+		}
 	}
 }
 
-// update passes a list on. An empty one after one that was not is no news: when
-// etcd comes back after its leases have run out, it lists nobody for a moment,
-// though all of them answer. Who is really gone does not, and calls say so.
-func (r *watching) update(instances []discovery.Instance) {
-	usable := r.usable(instances)
-	if len(usable) == 0 && r.found {
-		r.mesh.log.Warn("no instance is registered any more; the last ones are still called", "service", r.service)
-		return
-	}
-	r.found = len(usable) > 0
-	state := resolver.State{Attributes: withMesh(r.mesh, r.service)}
-	for _, i := range usable {
+func (r *watching) tell(members []member) {
+	r.began, r.told = true, members
+	state := resolver.State{Attributes: withTarget(r.target).WithValue(membershipKey{}, r.members)}
+	instances := make([]discovery.Instance, 0, len(members))
+	for _, m := range members {
+		instances = append(instances, m.Instance)
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{
 			// What is noted of the address makes another connection when it changes,
 			// what is noted of the endpoint does not.
-			Addresses:  []resolver.Address{{Addr: i.Address, Attributes: withIdentity(i.Identity)}},
-			Attributes: withInstance(i),
+			Addresses:  []resolver.Address{{Addr: m.Address, Attributes: withIdentity(m.Identity)}},
+			Attributes: withInstance(m.Instance).WithValue(suspectKey{}, m.suspect),
 		})
 	}
+	r.target.run(instances)
+	r.target.known.Store(&members)
 	// The error says that the list is empty, which the balancer has told the calls.
 	_ = r.cc.UpdateState(state)
 }
 
-// usable leaves out who may not serve the service, and who takes no new calls
-// unless nobody else does: a service that drains answers until it stops.
-func (r *watching) usable(instances []discovery.Instance) []discovery.Instance {
-	var serving, draining []discovery.Instance
-	for _, i := range instances {
-		switch {
-		case !r.granted(i):
-		case i.Draining:
-			draining = append(draining, i)
-		default:
-			serving = append(serving, i)
-		}
-	}
-	if len(serving) == 0 {
-		return oneAtAnAddress(draining)
-	}
-	return oneAtAnAddress(serving)
-}
-
-// oneAtAnAddress leaves the later of two IDs that have one address, which is the
-// younger when IDs are of UUID version 7; the other was killed.
-func oneAtAnAddress(instances []discovery.Instance) []discovery.Instance {
-	var list []discovery.Instance
-	at := make(map[string]int)
-	for _, i := range instances {
-		if n, taken := at[i.Address]; taken {
-			list[n] = i
-			continue
-		}
-		at[i.Address] = len(list)
-		list = append(list, i)
-	}
-	return list
-}
-
-func (r *watching) granted(i discovery.Instance) bool {
-	if r.mesh.config.Grants.MayServe(i.Identity, r.service) {
-		return true
-	}
-	if !r.refused[i.Identity] {
-		r.refused[i.Identity] = true
-		r.mesh.log.Warn("instance left out: no grant", "service", r.service, "identity", i.Identity, "instance", i.ID)
-	}
-	return false
-}
-
+// What the resolver notes for the balancer: of the connection, and of each
+// endpoint. suspectKey is true for one that the registry has no more.
 type (
-	meshKey     struct{}
-	serviceKey  struct{}
-	instanceKey struct{}
+	meshKey       struct{}
+	serviceKey    struct{}
+	clusterKey    struct{}
+	membershipKey struct{}
+	instanceKey   struct{}
+	suspectKey    struct{}
 )
 
-func withMesh(m *Mesh, service string) *attributes.Attributes {
-	return attributes.New(meshKey{}, m).WithValue(serviceKey{}, service)
+func withTarget(t *target) *attributes.Attributes {
+	return attributes.New(meshKey{}, t.mesh).WithValue(serviceKey{}, t.service).WithValue(clusterKey{}, t.cluster)
 }
 
 func withInstance(i discovery.Instance) *attributes.Attributes {

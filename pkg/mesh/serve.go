@@ -7,9 +7,8 @@ import (
 	"net"
 	"time"
 
-	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
-	"github.com/fairlead-mesh/fairlead/pkg/mtls"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/status"
 	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
 )
 
@@ -19,18 +18,21 @@ const registryPatience = time.Second
 
 // Serve answers calls on lis and registers all services of the server, until the
 // mesh is closed. api is the descriptor image of the part, which must describe
-// those services. Serve returns when the services are registered, or with an
-// error when ctx ends before; then the server is stopped.
-func (m *Mesh) Serve(ctx context.Context, lis net.Listener, server *rpcserver.Server, api []byte) error {
-	instances, err := m.instances(lis, server.Services(), api)
+// those services; a part that serves nothing to others has none. Serve adds the
+// service by which operators see what the part sees (package status), and returns
+// when the services are registered, or with an error when ctx ends before; then
+// the server is stopped.
+func (m *Mesh) Serve(ctx context.Context, lis net.Listener, server *rpcserver.Server, api ...[]byte) error {
+	services := server.Services()
+	records, err := m.records(lis, services, api)
 	if err != nil {
 		lis.Close()
 		return fmt.Errorf("serve %s: %w", m.config.Part, err)
 	}
-	s := &served{mesh: m, server: server, stopped: make(chan struct{})}
+	status.Register(server, m.View)
+	s := &served{mesh: m, server: server, services: services, stopped: make(chan struct{})}
 	go s.run(lis)
-	set := discovery.Descriptors{Digest: descriptor.Digest(api), Image: api}
-	s.registration, err = m.config.Registry.Register(ctx, instances, set)
+	s.registration, err = m.register(ctx, records)
 	if err == nil {
 		err = m.keep(s)
 	}
@@ -51,57 +53,11 @@ func (m *Mesh) keep(s *served) error {
 	return nil
 }
 
-// instances makes the records of the services.
-func (m *Mesh) instances(lis net.Listener, services []string, api []byte) ([]discovery.Instance, error) {
-	address, err := m.address(lis)
-	if err != nil {
-		return nil, err
-	}
-	set, err := descriptor.Parse(api)
-	if err != nil {
-		return nil, err
-	}
-	var all []discovery.Instance
-	for _, service := range services {
-		if set.Service(service) == nil {
-			return nil, fmt.Errorf("the API does not describe %s", service)
-		}
-		all = append(all, discovery.Instance{
-			ID:       m.config.ID,
-			Service:  service,
-			Address:  address,
-			Identity: mtls.ID(m.config.Part),
-			Digest:   set.Digest(),
-			Zone:     m.config.Zone,
-			Version:  m.config.Version,
-			Build:    m.config.Build,
-		})
-	}
-	if len(all) == 0 {
-		return nil, errors.New("the server has no services")
-	}
-	return all, nil
-}
-
-// address is where others reach the listener.
-func (m *Mesh) address(lis net.Listener) (string, error) {
-	host, port, err := net.SplitHostPort(lis.Addr().String())
-	if err != nil {
-		return "", err
-	}
-	if m.config.Advertise != "" {
-		return net.JoinHostPort(m.config.Advertise, port), nil
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return "", fmt.Errorf("%s is not an address that others can reach: listen on one, or set Advertise", lis.Addr())
-	}
-	return lis.Addr().String(), nil
-}
-
 // served is a server that runs.
 type served struct {
 	mesh         *Mesh
 	server       *rpcserver.Server
+	services     []string               // but that of package status
 	registration discovery.Registration // nil when there is none
 	stopped      chan struct{}
 }
@@ -132,12 +88,26 @@ func (s *served) deregister(ctx context.Context) {
 	}
 	draining := within(ctx, s.registration.Drain)
 	s.server.Drain()
-	select {
-	case <-ctx.Done():
-	case <-time.After(s.mesh.config.DrainDelay):
-	}
+	s.settle(ctx)
 	if err := errors.Join(draining, within(ctx, s.registration.Close)); err != nil {
 		s.mesh.log.Warn("not taken out of the registry", "error", err)
+	}
+}
+
+// settle waits until all callers have heard that this replica drains: each closes
+// its connection then, when its calls have ended. Who has nowhere else to go stays,
+// and so may a stranger; they are waited for up to the bound. For a tenth of it
+// there may be callers who have not connected yet, but go by an older list.
+func (s *served) settle(ctx context.Context) {
+	bound := s.mesh.config.DrainDelay
+	ctx, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	select {
+	case <-time.After(bound / 10):
+	case <-ctx.Done():
+	}
+	if !s.server.Deserted(ctx) {
+		s.mesh.log.Debug("callers stay although this replica drains", "waited", bound)
 	}
 }
 

@@ -3,6 +3,7 @@ package mesh_test
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
+	meshstatus "github.com/fairlead-mesh/fairlead/pkg/mesh/status"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 )
 
@@ -30,7 +32,7 @@ func TestServeRegisters(t *testing.T) {
 	c.ID, c.Zone, c.Version, c.Build = "replica-1", "east", "v1.2.3", "abc"
 	m, l, h := join(t, c), listen(t), says("a")
 	w.serveOn(t, m, l, h)
-	got := w.instances(t)
+	got := slices.DeleteFunc(w.instances(t), func(i discovery.Instance) bool { return i.Service == meshstatus.Service })
 	if len(got) != 1 {
 		t.Fatalf("got %+v", got)
 	}

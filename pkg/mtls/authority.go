@@ -61,8 +61,8 @@ func readAuthority(dir string) (*Authority, error) {
 	if !ok || !pair.Leaf.IsCA {
 		return nil, brokenAuthority(dir, fmt.Errorf("%s is not the certificate of an ECDSA authority", certPath))
 	}
-	if time.Now().After(pair.Leaf.NotAfter) {
-		return nil, brokenAuthority(dir, fmt.Errorf("%s has expired on %s", certPath, pair.Leaf.NotAfter.Format(time.DateOnly)))
+	if err := checkTime(certPath, pair.Leaf, removeFolder(dir)); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(pair.Leaf)
@@ -70,7 +70,11 @@ func readAuthority(dir string) (*Authority, error) {
 }
 
 func brokenAuthority(dir string, err error) error {
-	return fmt.Errorf("certificate authority: %w; remove the folder %s to have a new one made", err, dir)
+	return fmt.Errorf("certificate authority: %w; %s", err, removeFolder(dir))
+}
+
+func removeFolder(dir string) string {
+	return fmt.Sprintf("remove the folder %s to have a new one made", dir)
 }
 
 // makeAuthority writes both files into a new folder and renames that to its

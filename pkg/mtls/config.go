@@ -3,7 +3,6 @@ package mtls
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 )
 
 // ServerConfig returns the configuration of a server that lets in whoever has a
@@ -78,7 +77,7 @@ func verifyServer(source Source, state tls.ConnectionState, wantID string) error
 		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
 	}
 	if id != wantID {
-		return fmt.Errorf("the server is %s, want %s", id, wantID)
+		return &IdentityError{Shown: id, Want: wantID}
 	}
 	return nil
 }

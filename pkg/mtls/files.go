@@ -5,117 +5,125 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
-	"sync"
-	"time"
+	"log/slog"
 )
 
 // FileSource is a certificate in files that somebody else renews, as
 // cert-manager does. It is a Source.
 type FileSource struct {
-	cert, key, ca string
-
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	roots   *x509.CertPool
-	seen    [3]stamp
-	checked time.Time
-	failure error // why the newest files were not taken
+	name  string // of the certificate's file
+	files *watched[identity]
 }
 
-// stamp tells whether a file has changed without reading it.
-type stamp struct {
-	modified time.Time
-	size     int64
+// identity is what the three files hold.
+type identity struct {
+	pair  *tls.Certificate
+	roots *x509.CertPool
 }
 
 // Files returns the certificate in the files cert and key (PEM), and the
-// authorities in the file ca. They are read again after they have changed, at
-// most once a second. When new files cannot be read, for one because only half
-// of them are there yet, the old certificate serves on until it expires.
-func Files(cert, key, ca string) (*FileSource, error) {
-	s := &FileSource{cert: cert, key: key, ca: ca}
-	s.refresh()
-	if s.failure != nil {
-		return nil, s.failure
+// authorities in the file ca, which may be several: an authority is replaced by
+// adding the new one beside the old, then renewing the certificates, then taking
+// the old one out. The files are read again after they have changed, at most once
+// a second, when somebody connects. New files that cannot be used, for one because
+// only half of them are there yet, are warned of once; the old certificate serves
+// on until it expires. The logger may be nil.
+func Files(cert, key, ca string, log *slog.Logger) (*FileSource, error) {
+	files, err := watch(log, func() (identity, error) { return readIdentity(cert, key, ca) }, cert, key, ca)
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	s := &FileSource{name: cert, files: files}
+	_, err = s.Certificate()
+	return s, err
 }
 
-// Certificate implements Source.
+// Certificate implements Source. It is an error when the certificate is not good
+// at the time of the machine's clock.
 func (s *FileSource) Certificate() (*tls.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refresh()
-	if end := s.pair.Leaf.NotAfter; time.Now().After(end) {
-		return nil, errors.Join(fmt.Errorf("%s has expired on %s: renew it, no restart is needed", s.cert, end.Format(time.RFC3339)), s.failure)
+	now, failure := s.files.get()
+	if err := checkTime(s.name, now.pair.Leaf, "renew it, no restart is needed"); err != nil {
+		return nil, errors.Join(err, failure)
 	}
-	return s.pair, nil
+	return now.pair, nil
 }
 
 // Roots implements Source.
 func (s *FileSource) Roots() (*x509.CertPool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refresh()
-	return s.roots, nil
+	now, _ := s.files.get()
+	return now.roots, nil
 }
 
-// refresh reads the files if they have changed. A change that could not be read
-// is tried again, since only a read that went well is remembered.
-func (s *FileSource) refresh() {
-	now := time.Now()
-	if now.Sub(s.checked) < time.Second {
-		return
-	}
-	s.checked = now
-	stamps, err := s.stamps()
-	if err == nil && stamps != s.seen {
-		err = s.read()
-	}
-	if err == nil {
-		s.seen = stamps
-	}
-	s.failure = err
-}
-
-func (s *FileSource) stamps() ([3]stamp, error) {
-	var all [3]stamp
-	for i, path := range []string{s.cert, s.key, s.ca} {
-		info, err := os.Stat(path)
-		if err != nil {
-			return all, err
-		}
-		all[i] = stamp{info.ModTime(), info.Size()}
-	}
-	return all, nil
-}
-
-func (s *FileSource) read() error {
-	pair, err := tls.LoadX509KeyPair(s.cert, s.key)
+// Pair watches a certificate for the public, which is no identity of the mesh: the
+// files cert and key are read as those of Files are. The function that it returns
+// is for tls.Config.GetCertificate. Whether the certificate has expired is left to
+// the client.
+func Pair(cert, key string, log *slog.Logger) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	files, err := watch(log, func() (*tls.Certificate, error) { return readPair(cert, key) }, cert, key)
 	if err != nil {
-		return fmt.Errorf("certificate %s with key %s: %w", s.cert, s.key, err)
+		return nil, err
+	}
+	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, _ := files.get()
+		return pair, nil
+	}, nil
+}
+
+// Roots watches a file of certificate authorities in PEM, which is read as those of
+// Files are. The function returns what holds now; its error is always nil.
+func Roots(file string, log *slog.Logger) (func() (*x509.CertPool, error), error) {
+	files, err := watch(log, func() (*x509.CertPool, error) { return readRoots(file) }, file)
+	if err != nil {
+		return nil, err
+	}
+	return func() (*x509.CertPool, error) {
+		roots, _ := files.get()
+		return roots, nil
+	}, nil
+}
+
+func readPair(cert, key string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %w", cert, key, err)
+	}
+	return &pair, nil
+}
+
+func readIdentity(cert, key, ca string) (identity, error) {
+	pair, err := readPair(cert, key)
+	if err != nil {
+		return identity{}, err
 	}
 	if _, err := certificateID(pair.Leaf); err != nil {
-		return fmt.Errorf("%s: %w", s.cert, err)
+		return identity{}, fmt.Errorf("%s: %w", cert, err)
 	}
-	roots, err := ReadRoots(s.ca)
+	roots, err := readRoots(ca)
 	if err != nil {
-		return err
+		return identity{}, err
 	}
-	s.pair, s.roots = &pair, roots
-	return nil
+	if !issuedBy(pair, roots) {
+		return identity{}, fmt.Errorf("%s is not issued by an authority in %s: nobody of this mesh would trust it", cert, ca)
+	}
+	return identity{pair, roots}, nil
 }
 
-// ReadRoots reads a file of certificate authorities in PEM.
-func ReadRoots(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("certificate authorities: %w", err)
+// issuedBy leaves the times to others: they may be mended by a clock.
+func issuedBy(pair *tls.Certificate, roots *x509.CertPool) bool {
+	_, err := pair.Leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: chainOf(pair.Certificate), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	return !unknown
+}
+
+// chainOf returns what stands behind the first certificate.
+func chainOf(der [][]byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, d := range der[1:] {
+		if cert, err := x509.ParseCertificate(d); err == nil {
+			pool.AddCert(cert)
+		}
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("certificate authorities: %s holds no PEM certificate", file)
-	}
-	return roots, nil
+	return pool
 }

@@ -1,7 +1,9 @@
 package mtls
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,8 +12,10 @@ import (
 	"time"
 )
 
-func filesIn(dir string) (*FileSource, error) {
-	return Files(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, caFile))
+func filesIn(dir string) (*FileSource, error) { return loggedFilesIn(dir, nil) }
+
+func loggedFilesIn(dir string, log *slog.Logger) (*FileSource, error) {
+	return Files(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, caFile), log)
 }
 
 func writeFiles(t *testing.T, leaf *Leaf, dir string) {
@@ -63,6 +67,53 @@ func TestFilesAreReadAgain(t *testing.T) {
 	})
 }
 
+// Whatever is wrong with new files is said once, and the old ones serve on.
+func TestBrokenRenewalWarnsOnce(t *testing.T) {
+	foreign := openAuthority(t)
+	breaks := map[string]func(t *testing.T, dir string){
+		"half an authority": func(t *testing.T, dir string) {
+			b := read(t, dir, caFile)
+			write(t, dir, caFile, b+b[:len(b)/2])
+		},
+		"a key in the authorities": func(t *testing.T, dir string) { write(t, dir, caFile, read(t, dir, caFile)+read(t, dir, "key.pem")) },
+		"no authority":             func(t *testing.T, dir string) { write(t, dir, caFile, "") },
+		"another authority":        func(t *testing.T, dir string) { write(t, dir, caFile, pemOf(foreign)) },
+		"another key":              func(t *testing.T, dir string) { write(t, dir, "key.pem", string(newKey(t))) },
+		"no certificate":           func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "cert.pem")) },
+	}
+	for name, damage := range breaks {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir, a := t.TempDir(), openAuthority(t)
+				writeFiles(t, a.Part("social"), dir)
+				var log bytes.Buffer
+				source, err := loggedFilesIn(dir, slog.New(slog.NewTextHandler(&log, nil)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				good := certificate(t, source)
+				goodRoots, _ := source.Roots()
+				damage(t, dir)
+				for range 5 {
+					time.Sleep(lookEvery)
+					roots, _ := source.Roots()
+					if certificate(t, source) != good || !roots.Equal(goodRoots) {
+						t.Fatal("the last good files were dropped")
+					}
+				}
+				if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+					t.Errorf("%d warnings: %s", n, &log)
+				}
+				writeFiles(t, a.Part("social"), dir)
+				time.Sleep(lookEvery)
+				if certificate(t, source) == good || strings.Count(log.String(), "level=INFO") != 1 {
+					t.Errorf("not mended: %s", &log)
+				}
+			})
+		})
+	}
+}
+
 func TestFilesNameWhatIsWrong(t *testing.T) {
 	for _, file := range []string{"cert.pem", "key.pem", caFile} {
 		t.Run(file, func(t *testing.T) {
@@ -97,6 +148,31 @@ func TestKeepFilesRenews(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func write(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pemOf is the file of authorities.
+func pemOf(all ...*Authority) string {
+	var text strings.Builder
+	for _, a := range all {
+		text.Write(encodeCertificate(a.cert.Raw))
+	}
+	return text.String()
+}
+
+func newKey(t *testing.T) []byte {
+	t.Helper()
+	_, key, err := newAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func read(t *testing.T, dir, name string) string {

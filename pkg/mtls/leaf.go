@@ -39,7 +39,7 @@ func (a *Authority) Part(name string) *Leaf {
 func (l *Leaf) Certificate() (*tls.Certificate, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.current != nil && time.Now().Before(l.current.Leaf.NotAfter.Add(-leafLife/3)) {
+	if l.current != nil && fresh(l.current.Leaf) {
 		return l.current, nil
 	}
 	cert, err := l.make()
@@ -48,6 +48,13 @@ func (l *Leaf) Certificate() (*tls.Certificate, error) {
 	}
 	l.current = cert
 	return cert, nil
+}
+
+// fresh says whether a certificate is in the first two thirds of its life. A clock
+// that was set back may stand before them.
+func fresh(cert *x509.Certificate) bool {
+	now := time.Now()
+	return !now.Before(cert.NotBefore) && now.Before(cert.NotAfter.Add(-leafLife/3))
 }
 
 // Roots implements Source.
@@ -62,6 +69,9 @@ func (l *Leaf) make() (*tls.Certificate, error) {
 		return nil, err
 	}
 	a := l.authority
+	if err := checkTime("the certificate authority", a.cert, "make a new one"); err != nil {
+		return nil, err
+	}
 	der, err := x509.CreateCertificate(rand.Reader, l.template(), a.cert, key.Public(), a.key)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package mtls
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"os"
@@ -97,6 +98,8 @@ type mixed struct {
 	*Leaf
 	roots *Leaf
 }
+
+func (m mixed) Roots() (*x509.CertPool, error) { return m.roots.Roots() }
 
 func errorText(err error) string {
 	if err == nil {

@@ -24,13 +24,22 @@ type conn struct {
 var forceRaw = grpc.ForceCodecV2(Codec{})
 
 func (c conn) Invoke(ctx context.Context, method string, request []byte) (Reply, error) {
-	var r Reply
-	err := c.cc.Invoke(ctx, method, &request, &r.Message, forceRaw, grpc.Header(&r.Header), grpc.Trailer(&r.Trailer))
+	i := &invocation{request: request}
+	i.options = [...]grpc.CallOption{forceRaw, grpc.Header(&i.reply.Header), grpc.Trailer(&i.reply.Trailer)}
+	err := c.cc.Invoke(ctx, method, &i.request, &i.reply.Message, i.options[:]...)
 	if err != nil {
-		r.Message.Free()
-		return r, asStatus(err)
+		i.reply.Message.Free()
+		return i.reply, asStatus(err)
 	}
-	return r, nil
+	return i.reply, nil
+}
+
+// invocation is all that a call needs beside what grpc makes, in one piece of
+// memory.
+type invocation struct {
+	request []byte
+	reply   Reply
+	options [3]grpc.CallOption
 }
 
 // bidi fits every kind of stream: the kind only matters to generated code.

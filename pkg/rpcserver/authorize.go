@@ -2,8 +2,8 @@ package rpcserver
 
 import (
 	"context"
-
-	"google.golang.org/grpc"
+	"errors"
+	"slices"
 
 	"github.com/fairlead-mesh/fairlead/pkg/errs"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
@@ -14,53 +14,72 @@ import (
 	principalv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/principal/v1"
 )
 
-// authorizeUnary checks the level that policy asks for a second time, behind the
-// edge: a method for users is for users also when a service calls it.
-func authorizeUnary(policyOf func(string) *policy.Policy) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-		if err := authorize(ctx, policyOf(info.FullMethod)); err != nil {
-			return nil, err
-		}
-		return handle(ctx, req)
-	}
+// trespass is why a call is not allowed: what the caller sees, and the reason for
+// the audit.
+type trespass struct {
+	error
+	reason string
 }
 
-func authorizeStream(policyOf func(string) *policy.Policy) grpc.StreamServerInterceptor {
-	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		if err := authorize(s.Context(), policyOf(info.FullMethod)); err != nil {
-			return err
+// Unwrap returns what the caller sees.
+func (t trespass) Unwrap() error { return t.error }
+
+// authorize finds out who is calling, and checks what policy asks for a second
+// time, behind the edge: a method for users is for users also when a service calls
+// it. It returns the context that carries the principal. Whose object it is, is
+// for the handler to check.
+func (m *method) authorize(ctx context.Context) (context.Context, error) {
+	if m.server.principal != nil {
+		known, err := m.server.principal(ctx)
+		if err != nil {
+			return nil, trespass{errs.Unauthenticated(errorsv1.Reason_REASON_TOKEN_INVALID, "the principal is not known here").Because(err), RefusedPrincipal}
 		}
-		return handle(srv, s)
+		ctx = known
 	}
+	if m.policy == nil {
+		return ctx, nil
+	}
+	if err := admit(ctx, m.policy); err != nil {
+		return nil, err
+	}
+	return ctx, checkPrincipal(ctx, m.policy)
 }
 
-func authorize(ctx context.Context, p *policy.Policy) error {
-	if err := admit(ctx, p); err != nil {
-		return err
-	}
-	var want principalv1.Principal_Kind
-	switch {
-	case p != nil && p.Level == policyv1.Auth_LEVEL_USER:
-		want = principalv1.Principal_KIND_USER
-	case p != nil && p.Level == policyv1.Auth_LEVEL_SERVICE:
-		want = principalv1.Principal_KIND_SERVICE
-	default:
+func checkPrincipal(ctx context.Context, p *policy.Policy) error {
+	want, asked := kindOf(p.Level)
+	if !asked && len(p.Scopes) == 0 {
 		return nil
 	}
 	who, ok := principal.FromContext(ctx)
 	if !ok {
-		return errs.Unauthenticated(errorsv1.Reason_REASON_TOKEN_MISSING, "the method asks for a principal")
+		return trespass{errs.Unauthenticated(errorsv1.Reason_REASON_TOKEN_MISSING, "the method asks for a principal"), RefusedLevel}
 	}
-	if who.Kind != want {
-		return errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "the method is for principals of another kind")
+	if asked && who.Kind != want {
+		return trespass{errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "the method is for principals of another kind"), RefusedLevel}
+	}
+	for _, scope := range p.Scopes {
+		if !slices.Contains(who.Scopes, scope) {
+			return trespass{errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "the principal does not hold the scope %q", scope), RefusedScope}
+		}
 	}
 	return nil
+}
+
+// kindOf is the kind of principal that a level asks for, if it asks for one.
+func kindOf(l policyv1.Auth_Level) (principalv1.Principal_Kind, bool) {
+	switch l {
+	case policyv1.Auth_LEVEL_USER:
+		return principalv1.Principal_KIND_USER, true
+	case policyv1.Auth_LEVEL_SERVICE:
+		return principalv1.Principal_KIND_SERVICE, true
+	}
+	return principalv1.Principal_KIND_UNSPECIFIED, false
 }
 
 // admit checks that the calling part is one of those that policy names. The edge
 // may call what it exposes.
 func admit(ctx context.Context, p *policy.Policy) error {
-	if p == nil || len(p.Callers) == 0 {
+	if len(p.Callers) == 0 {
 		return nil
 	}
 	peer := peerID(ctx)
@@ -72,5 +91,12 @@ func admit(ctx context.Context, p *policy.Policy) error {
 	if p.Exposed && peer == mtls.ID("edge") {
 		return nil
 	}
-	return errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "%s may not call this method", peer)
+	return trespass{errs.Denied(errorsv1.Reason_REASON_PERMISSION_DENIED, "%s may not call this method", peer), RefusedCaller}
+}
+
+// tellTrespass writes a call that was not allowed into the audit.
+func (c *call) tellTrespass(err error) {
+	if t, ok := errors.AsType[trespass](err); ok {
+		c.method.server.audit.write(c, Refusal{Method: c.method.name, Peer: peerID(c), Reason: t.reason}, err)
+	}
 }

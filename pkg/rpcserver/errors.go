@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -12,27 +11,11 @@ import (
 	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 )
 
-// errorsUnary shows callers what was made for them: an *errs.Error, or a status
-// that the handler made itself. Whatever else a handler returns, also the status
-// of a service that it has called (its NOT_FOUND is no answer to what our caller
-// asked), is INTERNAL with a fixed sentence; the log has the rest.
-func errorsUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	reply, err := handle(ctx, req)
-	if err != nil {
-		return nil, shown(ctx, err)
-	}
-	return reply, nil
-}
-
-func errorsStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	if err := handle(srv, stream); err != nil {
-		return shown(stream.Context(), err)
-	}
-	return nil
-}
-
-// shown returns what the caller sees. A call that is over anyway fails for that
-// reason, whatever the handler made of it.
+// shown returns what the caller sees: what was made for it, an *errs.Error or a
+// status that the handler made itself. Whatever else a handler returns, also the
+// status of a service that it has called (its NOT_FOUND is no answer to what our
+// caller asked), is INTERNAL with a fixed sentence; the log has the rest. A call
+// that is over anyway fails for that reason, whatever the handler made of it.
 func shown(ctx context.Context, err error) error {
 	if e, ok := errors.AsType[*errs.Error](err); ok {
 		return around(e, err)

@@ -51,6 +51,9 @@ func (h handler) unary(_ any, ctx context.Context, dec func(any) error, intercep
 	if err := dec(in); err != nil {
 		return nil, err
 	}
+	if intercept == nil {
+		return in, h(ctx)
+	}
 	return intercept(ctx, in, &grpc.UnaryServerInfo{FullMethod: unary}, func(ctx context.Context, in any) (any, error) { return in, h(ctx) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
@@ -19,41 +18,29 @@ import (
 // calls there are.
 type requestLog struct{ *slog.Logger }
 
-func (l requestLog) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-	start := time.Now()
-	resp, err := handle(ctx, req)
-	l.call(ctx, info.FullMethod, start, err)
-	return resp, err
-}
-
-func (l requestLog) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-	start := time.Now()
-	err := handle(srv, s)
-	l.call(s.Context(), info.FullMethod, start, err)
-	return err
-}
-
-func (l requestLog) call(ctx context.Context, method string, start time.Time, err error) {
+func (l requestLog) ended(c *call, err error) {
 	level, code := slog.LevelDebug, codeOf(err)
-	if code == codes.Internal || code == codes.Unknown || code == codes.DataLoss {
+	if (code == codes.Internal || code == codes.Unknown || code == codes.DataLoss) && !c.garbled {
 		level = slog.LevelError
 	}
-	if !l.Enabled(ctx, level) {
+	if !l.Enabled(c, level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("rpc.method", method), slog.String("code", code.String()), slog.Duration("duration", time.Since(start)),
-		slog.String("request.id", requestID(ctx)), slog.String("peer", peerID(ctx)),
+		slog.String("rpc.method", c.method.name), slog.String("code", code.String()), slog.Duration("duration", time.Since(c.arrived)),
+		slog.String("request.id", requestID(c)), slog.String("peer", peerID(c)),
 	}
 	if level == slog.LevelError {
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
-	l.LogAttrs(ctx, level, "call", attrs...)
+	l.LogAttrs(c, level, "call", attrs...)
 }
+
+const requestIDKey = "x-request-id"
 
 // requestID returns the id that the edge gave the request.
 func requestID(ctx context.Context) string {
-	if v := metadata.ValueFromIncomingContext(ctx, "x-request-id"); len(v) > 0 {
+	if v := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(v) > 0 {
 		return v[0]
 	}
 	return ""

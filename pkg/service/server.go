@@ -4,11 +4,12 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/stats"
 
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
+	"github.com/fairlead-mesh/fairlead/pkg/fault"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/status"
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 	"github.com/fairlead-mesh/fairlead/pkg/policy"
 	"github.com/fairlead-mesh/fairlead/pkg/principal"
@@ -17,8 +18,8 @@ import (
 )
 
 // newServer makes the server of a part, and joins the mesh for it.
-func newServer(h *host.Host, p Part) (*rpcserver.Server, *mesh.Mesh, error) {
-	policies, err := policies(p.API)
+func newServer(h *host.Host, p Part, faults *fault.Injector) (*rpcserver.Server, *mesh.Mesh, error) {
+	policies, err := policies(p.API, status.API)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -30,35 +31,51 @@ func newServer(h *host.Host, p Part) (*rpcserver.Server, *mesh.Mesh, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return rpcserver.New(rpcserver.Options{
-		TLS:       source,
-		Principal: principal.NewVerifier(source, mtls.ID(host.EdgePart)).Incoming,
-		Policy:    func(method string) *policy.Policy { return policies[method] },
-		Unary:     []grpc.UnaryServerInterceptor{validate.Unary},
-		Stream:    []grpc.StreamServerInterceptor{validate.Stream},
-		Observers: []stats.Handler{h.Telemetry.ServerHandler()},
-		Logger:    h.LoggerOf(p.Name),
-	}), m, nil
+	refused, err := counter(h.Telemetry.Meter(), p.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	server := rpcserver.New(rpcserver.Options{
+		TLS:         source,
+		Principal:   principal.NewVerifier(source, mtls.ID(host.EdgePart)).Incoming,
+		Policy:      func(method string) *policy.Policy { return policies[method] },
+		Outer:       []grpc.UnaryServerInterceptor{h.Telemetry.UnaryServer},
+		OuterStream: []grpc.StreamServerInterceptor{h.Telemetry.StreamServer},
+		Unary:       []grpc.UnaryServerInterceptor{faults.Unary, validate.Unary},
+		Stream:      []grpc.StreamServerInterceptor{faults.Stream, validate.Stream},
+		Refused:     refused,
+		Logger:      h.LoggerOf(p.Name),
+	})
+	return server, m, gauges(h.Telemetry.Meter(), p.Name, server)
 }
 
-// policies reads the policy of every method that an image describes. One that
+// policies reads the policy of every method that images describe. One that
 // contradicts itself keeps the part from starting: it would not be exposed, and
 // whoever deploys should know at once.
-func policies(api []byte) (map[string]*policy.Policy, error) {
-	set, err := descriptor.Parse(api)
-	if err != nil {
-		return nil, err
-	}
+func policies(images ...[]byte) (map[string]*policy.Policy, error) {
 	all := make(map[string]*policy.Policy)
+	for _, image := range images {
+		set, err := descriptor.Parse(image)
+		if err != nil {
+			return nil, err
+		}
+		if err := addPolicies(all, set); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func addPolicies(all map[string]*policy.Policy, set *descriptor.Set) error {
 	for _, sd := range set.Services() {
 		for i := range sd.Methods().Len() {
 			md := sd.Methods().Get(i)
 			p, err := policy.Of(md)
 			if err != nil {
-				return nil, fmt.Errorf("method %s: %w", md.FullName(), err)
+				return fmt.Errorf("method %s: %w", md.FullName(), err)
 			}
 			all[descriptor.FullMethod(md)] = p
 		}
 	}
-	return all, nil
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
+	"github.com/fairlead-mesh/fairlead/pkg/live"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh"
 )
 
@@ -78,6 +79,7 @@ type Running struct {
 
 	mesh    *mesh.Mesh
 	service Service
+	tuning  *tuning
 }
 
 // Start builds the service, listens on an address (host:0 for any free port), and
@@ -95,7 +97,11 @@ func (p Part) start(ctx context.Context, h *host.Host, listen string) (*Running,
 	if err != nil {
 		return nil, err
 	}
-	server, m, err := newServer(h, p)
+	faults, err := h.Injector(p.Name, live.Server)
+	if err != nil {
+		return nil, err
+	}
+	server, m, err := newServer(h, p, faults)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +111,7 @@ func (p Part) start(ctx context.Context, h *host.Host, listen string) (*Running,
 	}
 	s.Register(server)
 	review(h, p, server.Services())
-	r := &Running{mesh: m, service: s}
+	r := &Running{mesh: m, service: s, tuning: tune(h, p, server, faults)}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
@@ -120,5 +126,7 @@ func (p Part) start(ctx context.Context, h *host.Host, listen string) (*Running,
 // Close takes the part out of the mesh without failing a call, waits for those
 // that run until ctx ends, and closes the service.
 func (r *Running) Close(ctx context.Context) error {
-	return errors.Join(r.mesh.Close(ctx), r.service.Close())
+	err := r.mesh.Close(ctx)
+	r.tuning.close()
+	return errors.Join(err, r.service.Close())
 }

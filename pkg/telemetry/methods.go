@@ -21,8 +21,18 @@ const other = "_OTHER"
 // method holds the labels of one method for each status it ended with. Its zero
 // value with a name is ready.
 type method struct {
-	name   string
-	labels [codes.Unauthenticated + 1]atomic.Pointer[[]metric.RecordOption]
+	name  string
+	ready [codes.Unauthenticated + 1]atomic.Pointer[[]metric.RecordOption]
+}
+
+// labels returns what to record a call with. They are made once.
+func (m *method) labels(c codes.Code) []metric.RecordOption {
+	if ready := m.ready[c].Load(); ready != nil {
+		return *ready
+	}
+	made := newLabels(m.name, c)
+	m.ready[c].Store(&made)
+	return made
 }
 
 // methods are the methods that were seen. A method gets an entry when a call to
@@ -35,50 +45,35 @@ type methods struct {
 	mu    sync.Mutex // held to replace known
 }
 
-// lookup returns the entry of a full method name, "/package.Service/Method", or
-// one that is not kept yet.
-func (m *methods) lookup(name string) *method {
+// labels returns what to record a call of a method with, by its full name,
+// "/package.Service/Method".
+func (m *methods) labels(name string, c codes.Code) []metric.RecordOption {
 	if known := m.known.Load(); known != nil {
 		if found := (*known)[name]; found != nil {
-			return found
+			return found.labels(c)
 		}
 	}
-	return &method{name: name}
+	return m.keep(name, c).labels(c)
 }
 
-// labels returns what to record a call of a method with.
-func (m *methods) labels(of *method, c codes.Code) []metric.RecordOption {
-	if ready := of.labels[c].Load(); ready != nil {
-		return *ready
-	}
-	of = m.keep(of, c)
-	if ready := of.labels[c].Load(); ready != nil {
-		return *ready
-	}
-	made := newLabels(of.name, c)
-	of.labels[c].Store(&made)
-	return made
-}
-
-// keep returns the entry whose labels a call is recorded with: the method's own,
-// which it adds when there is reason and room, or the one of the rest.
-func (m *methods) keep(of *method, c codes.Code) *method {
+// keep adds a method, where there is reason and room, or returns the rest.
+func (m *methods) keep(name string, c codes.Code) *method {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := map[string]*method{}
 	if p := m.known.Load(); p != nil {
 		known = *p
 	}
-	if found := known[of.name]; found != nil {
+	if found := known[name]; found != nil {
 		return found
 	}
 	if c == codes.Unimplemented || len(known) >= maxMethods {
 		return &m.rest
 	}
 	known = maps.Clone(known)
-	known[of.name] = of
+	known[name] = &method{name: name}
 	m.known.Store(&known)
-	return of
+	return known[name]
 }
 
 // newLabels makes the attributes of a method and a status. The names are those

@@ -1,11 +1,14 @@
 // Package telemetry is how a part says what it does: metrics through the
-// OpenTelemetry SDK, scraped in Prometheus's format, and trace context that is
-// handed from caller to callee. What happens to a single call is in rpc.go and
-// trace.go, cheap enough to be on for every call.
+// OpenTelemetry SDK, scraped in Prometheus's format, and traces, whose context is
+// handed from caller to callee. What happens to a single call is in rpc.go,
+// stream.go and trace.go, cheap enough to be on for every call.
 //
-// Spans are not recorded and nothing is pushed: OTEL_* variables name the
-// resource (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), and an OTLP endpoint
-// that they name is not used.
+// Spans are recorded of the traces that are sampled, and pushed where
+// OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT says, in
+// OTLP over HTTP; without those there are none. OTEL_TRACES_SAMPLER_ARG is which
+// share of the traces that begin here is sampled, 0.01 when it is not set.
+// OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the process. Metrics are
+// never pushed.
 package telemetry
 
 import (
@@ -13,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +29,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/exemplar"
 	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
 // scope names the metrics of this project among those of libraries.
@@ -40,6 +45,8 @@ type Options struct {
 	Part string
 	// Version is the version of the program; empty when it has none.
 	Version string
+	// Spans gets the spans; when nil, the environment says where they go.
+	Spans sdktrace.SpanExporter
 }
 
 // Telemetry holds the metrics of a process. Its methods may be used by several
@@ -48,19 +55,31 @@ type Telemetry struct {
 	registry *prometheus.Registry
 	provider *sdk.MeterProvider
 	meter    metric.Meter
-	server   *rpcHandler
-	client   *rpcHandler
+	server   *calls
+	client   *calls
+	spans    *spans
+	share    sampleShare
 }
 
 // New makes the metrics of a process, on a registry of their own, with those of
 // the Go runtime and of the process beside them.
 func New(o Options) (*Telemetry, error) {
+	res, err := newResource(o)
+	if err != nil {
+		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
 	registry := prometheus.NewRegistry()
-	provider, err := newProvider(registry, o)
+	provider, err := newProvider(registry, res)
 	if err != nil {
 		return nil, fmt.Errorf("set up metrics: %w", err)
 	}
 	t := &Telemetry{registry: registry, provider: provider, meter: provider.Meter(scope)}
+	if t.share, err = readShare(os.Getenv("OTEL_TRACES_SAMPLER"), os.Getenv("OTEL_TRACES_SAMPLER_ARG")); err != nil {
+		return nil, err
+	}
+	if t.spans, err = newSpans(o, res); err != nil {
+		return nil, err
+	}
 	if err := t.register(); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -81,17 +100,18 @@ func (t *Telemetry) Handler() http.Handler {
 	})
 }
 
-// Close ends the collection. Recording afterwards does nothing.
+// Close ends the collection, and waits 2 s at most for the last spans to be
+// exported. Recording afterwards does nothing.
 func (t *Telemetry) Close() error {
-	return t.provider.Shutdown(context.Background())
+	return errors.Join(t.spans.close(), t.provider.Shutdown(context.Background()))
 }
 
 // register adds what every process measures.
 func (t *Telemetry) register() error {
 	var serverErr, clientErr error
-	t.server, serverErr = newHandler(t.meter, true, "rpc.server.call.duration",
+	t.server, serverErr = newCalls(t.meter, true, "rpc.server.call.duration",
 		"Duration of calls that the process answered.")
-	t.client, clientErr = newHandler(t.meter, false, "rpc.client.call.duration",
+	t.client, clientErr = newCalls(t.meter, false, "rpc.client.call.duration",
 		"Duration of calls that the process made, each attempt by itself.")
 	return errors.Join(
 		serverErr,
@@ -102,7 +122,7 @@ func (t *Telemetry) register() error {
 }
 
 // newProvider connects the SDK to the registry.
-func newProvider(registry *prometheus.Registry, o Options) (*sdk.MeterProvider, error) {
+func newProvider(registry *prometheus.Registry, res *resource.Resource) (*sdk.MeterProvider, error) {
 	exporter, err := otelprom.New(
 		otelprom.WithRegisterer(registry),
 		otelprom.WithoutScopeInfo(),
@@ -111,19 +131,15 @@ func newProvider(registry *prometheus.Registry, o Options) (*sdk.MeterProvider, 
 	if err != nil {
 		return nil, err
 	}
-	res, err := newResource(o)
-	if err != nil {
-		return nil, err
-	}
 	return sdk.NewMeterProvider(
 		sdk.WithReader(exporter),
 		sdk.WithResource(res),
 		sdk.WithCardinalityLimit(maxSeries),
-		sdk.WithExemplarFilter(exemplar.AlwaysOffFilter), // there are no spans to point to
+		sdk.WithExemplarFilter(exemplar.AlwaysOffFilter), // they would cost every call
 	), nil
 }
 
-// newResource says what the metrics are about. The environment has the last
+// newResource says what is measured. The environment has the last
 // word.
 func newResource(o Options) (*resource.Resource, error) {
 	attrs := []attribute.KeyValue{attribute.String("service.name", o.Part)}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -13,9 +14,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/fairlead-mesh/fairlead/pkg/errs"
+	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 )
 
 func check(t testing.TB, err error) {
@@ -77,26 +81,25 @@ func (h *health) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest
 	return &grpc_health_v1.HealthCheckResponse{}, nil
 }
 
-// serve starts h behind the server handler and returns a connection through the
-// client handler.
+// serve starts h and returns a connection, both measured.
 func serve(t *testing.T, tel *Telemetry, h *health) *grpc.ClientConn {
 	t.Helper()
 	l := bufconn.Listen(1 << 16)
-	s := grpc.NewServer(grpc.StatsHandler(tel.ServerHandler()), grpc.UnknownServiceHandler(unknown))
+	s := grpc.NewServer(grpc.UnaryInterceptor(tel.UnaryServer), grpc.StreamInterceptor(tel.StreamServer), grpc.UnknownServiceHandler(unknown))
 	grpc_health_v1.RegisterHealthServer(s, h)
 	done := make(chan struct{})
 	go func() { defer close(done); s.Serve(l) }()
 	conn, err := grpc.NewClient("passthrough:///test",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(tel.ClientHandler()),
+		grpc.WithUnaryInterceptor(tel.UnaryClient), grpc.WithStreamInterceptor(tel.StreamClient),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return l.Dial() }))
 	check(t, err)
 	t.Cleanup(func() { conn.Close(); s.Stop(); <-done })
 	return conn
 }
 
-// unknown answers every method, as the edge does; only then does grpc-go tell
-// stats handlers how calls to methods end that it does not know.
+// unknown answers every method, as the edge does; only then do calls to methods
+// that grpc-go does not know reach an interceptor.
 func unknown(any, grpc.ServerStream) error {
 	return status.Error(codes.Unimplemented, "unknown method")
 }
@@ -109,7 +112,6 @@ func TestCallsAreMeasuredOnBothSides(t *testing.T) {
 	check(t, err)
 	client.Check(t.Context(), &grpc_health_v1.HealthCheckRequest{Service: "fail"})
 
-	// The server's handler sees the end of a call after the client has the answer.
 	for _, side := range []string{"server", "client"} {
 		for _, code := range []string{"OK", "NOT_FOUND"} {
 			want := []string{
@@ -147,24 +149,32 @@ func TestMadeUpMethodsHaveOneLabel(t *testing.T) {
 func TestMethodsAreBounded(t *testing.T) {
 	var m methods
 	for i := range maxMethods + 10 {
-		m.labels(m.lookup(fmt.Sprintf("/s.S/M%d", i)), codes.OK)
+		m.labels(fmt.Sprintf("/s.S/M%d", i), codes.OK)
 	}
 	if n := len(*m.known.Load()); n != maxMethods {
 		t.Errorf("%d methods are kept, want %d", n, maxMethods)
 	}
-	first := m.lookup("/s.S/M0")
-	once, again := m.labels(first, codes.OK), m.labels(first, codes.OK)
+	once, again := m.labels("/s.S/M0", codes.OK), m.labels("/s.S/M0", codes.OK)
 	if &once[0] != &again[0] {
 		t.Error("labels are made again for each call")
 	}
 }
 
-func TestUnknownCodesAreUnknown(t *testing.T) {
-	if c := codeOf(status.Error(codes.Code(4711), "made up")); c != codes.Unknown {
-		t.Errorf("code 4711 is recorded as %v", c)
+func TestCodes(t *testing.T) {
+	for want, err := range map[codes.Code]error{
+		codes.OK:               nil,
+		codes.NotFound:         fmt.Errorf("around: %w", status.Error(codes.NotFound, "")),
+		codes.AlreadyExists:    errs.Exists(errorsv1.Reason_REASON_PERMISSION_DENIED, "twice"),
+		codes.Unknown:          status.Error(codes.Code(4711), "made up"),
+		codes.DeadlineExceeded: context.DeadlineExceeded,
+		codes.Canceled:         fmt.Errorf("around: %w", context.Canceled),
+	} {
+		if got := codeOf(err); got != want {
+			t.Errorf("%v is recorded as %v, want %v", err, got, want)
+		}
 	}
-	if c := codeOf(context.DeadlineExceeded); c != codes.Unknown {
-		t.Errorf("an error that is no status is recorded as %v", c)
+	if got := codeOf(errors.New("no status")); got != codes.Unknown {
+		t.Errorf("an error that is no status is recorded as %v", got)
 	}
 }
 
@@ -201,19 +211,24 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// One call costs both sides' handlers about this much.
-func BenchmarkHandlers(b *testing.B) {
+// A call costs this much on each side, beside the call itself.
+func BenchmarkInterceptors(b *testing.B) {
 	tel := newTelemetry(b)
-	info := &stats.RPCTagInfo{FullMethodName: "/fairlead.social.v1.SocialService/GetPost"}
-	begin := time.Now()
-	end := &stats.End{BeginTime: begin, EndTime: begin.Add(300 * time.Microsecond)}
-	for _, h := range []*rpcHandler{tel.server, tel.client} {
-		b.Run(map[bool]string{true: "server", false: "client"}[h.server], func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				ctx := h.TagRPC(b.Context(), info)
-				h.HandleRPC(ctx, end)
-			}
-		})
-	}
+	const method = "/fairlead.social.v1.SocialService/GetPost"
+	ctx := metadata.NewIncomingContext(b.Context(), metadata.Pairs(":authority", "social", "user-agent", "grpc-go", traceHeader, goodTrace))
+	b.Run("server", func(b *testing.B) {
+		b.ReportAllocs()
+		handle := func(context.Context, any) (any, error) { return nil, nil }
+		for b.Loop() {
+			tel.UnaryServer(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method}, handle)
+		}
+	})
+	ctx = WithTrace(b.Context(), goodTrace)
+	b.Run("client", func(b *testing.B) {
+		b.ReportAllocs()
+		invoke := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
+		for b.Loop() {
+			tel.UnaryClient(ctx, method, nil, nil, nil, invoke)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -26,6 +27,10 @@ func TestTraceGoesAllTheWay(t *testing.T) {
 }
 
 func TestStartTrace(t *testing.T) {
+	t.Setenv("OTEL_TRACES_SAMPLER", "always_on")
+	if sampled := Trace(newTelemetry(t).StartTrace(t.Context(), goodTrace)); sampled[:36] != goodTrace[:36] || !isSampled(sampled) {
+		t.Errorf("%q became %q", goodTrace, sampled)
+	}
 	kept := Trace(StartTrace(t.Context(), goodTrace))
 	if kept[:36] != goodTrace[:36] || kept[36:52] == goodTrace[36:52] || !strings.HasSuffix(kept, "-00") {
 		t.Errorf("%q became %q", goodTrace, kept)
@@ -55,6 +60,40 @@ func TestMalformedTraces(t *testing.T) {
 		}
 		if got := Trace(WithTrace(t.Context(), s)); got != "" {
 			t.Errorf("%s: context carries %q", name, got)
+		}
+	}
+}
+
+func TestShareOfTraces(t *testing.T) {
+	for _, test := range []struct {
+		sampler, arg string
+		want         sampleShare
+	}{
+		{"", "", 0.01}, {"", "0.5", 0.5}, {"traceidratio", "1", 1}, {"parentbased_traceidratio", "0", 0},
+		{"always_on", "", 1}, {"parentbased_always_off", "1", 0},
+	} {
+		if got, err := readShare(test.sampler, test.arg); got != test.want || err != nil {
+			t.Errorf("%q, %q: %v, %v", test.sampler, test.arg, got, err)
+		}
+	}
+	for _, bad := range [][2]string{{"jaeger_remote", ""}, {"", "-1"}, {"", "1.1"}, {"", "half"}, {"", "NaN"}} {
+		if _, err := readShare(bad[0], bad[1]); err == nil || !strings.Contains(err.Error(), "OTEL_TRACES_SAMPLER") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestShareTakes(t *testing.T) {
+	for _, test := range []struct {
+		share  sampleShare
+		random uint64
+		want   bool
+	}{
+		{0, 0, false}, {0, math.MaxUint64, false}, {1, 0, true}, {1, math.MaxUint64, true},
+		{0.5, 1<<63 - 1, true}, {0.5, 1 << 63, false}, {0.01, math.MaxUint64 / 101, true}, {0.01, math.MaxUint64 / 99, false},
+	} {
+		if got := test.share.takes(test.random); got != test.want {
+			t.Errorf("%v takes %x: %v", test.share, test.random, got)
 		}
 	}
 }

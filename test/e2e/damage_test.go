@@ -1,11 +1,16 @@
 package e2e_test
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -45,7 +50,12 @@ func TestDamagedFolders(t *testing.T) {
 		damage func(t *testing.T, path string)
 		says   []string
 	}{
-		"database": {"identity/identity.db", func(t *testing.T, p string) { overwrite(t, p, garbage) }, []string{"identity.db", "not a database"}},
+		"database":             {"identity/identity.db", func(t *testing.T, p string) { overwrite(t, p, garbage) }, []string{"identity.db", "not a database"}},
+		"schema of a database": {"identity/identity.db", func(t *testing.T, p string) { scratch(t, p, 100, 4096) }, []string{"identity.db", "damaged", "backup"}},
+		"inside of a database": {"social/social.db", func(t *testing.T, p string) { scratch(t, p, size(t, p)/2, 4096) }, []string{"social.db", "social.db-wal", "damaged", "backup"}},
+		"database cut off":     {"social/social.db", func(t *testing.T, p string) { cut(t, p, size(t, p)/2) }, []string{"social.db", "damaged", "backup"}},
+		"clock behind":         {"ca/ca.pem", func(t *testing.T, p string) { shift(t, p, time.Hour) }, []string{"ca.pem", "clock"}},
+		"clock far ahead":      {"ca/ca.pem", func(t *testing.T, p string) { shift(t, p, -20*365*24*time.Hour) }, []string{"ca.pem", "expired", "clock", "remove"}},
 		"schema of a newer program": {"social/social.db", func(t *testing.T, p string) {
 			db, err := sql.Open("sqlite", p)
 			if err != nil {
@@ -63,18 +73,19 @@ func TestDamagedFolders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, c.file)
-			whole, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			whole := contents(t, path)
 			t.Cleanup(func() {
-				if err := os.WriteFile(path, whole, 0o600); err != nil {
+				if err := os.WriteFile(path, []byte(whole), 0o600); err != nil {
 					t.Error(err)
 				}
 				chmod(t, path, 0o600)
 			})
 			c.damage(t, path)
+			damaged := contents(t, path)
 			message := failedUp(t, harness.UpArgs(dir))
+			if contents(t, path) != damaged {
+				t.Error("the file was changed")
+			}
 			for _, word := range c.says {
 				if !strings.Contains(message, word) {
 					t.Errorf("the message does not say %q:\n%s", word, message)
@@ -85,10 +96,74 @@ func TestDamagedFolders(t *testing.T) {
 	socialWorks(t, harness.UpIn(t, dir))
 }
 
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func size(t *testing.T, path string) int { return len(contents(t, path)) }
+
+// scratch overwrites some bytes in the middle of a file.
+func scratch(t *testing.T, path string, from, n int) {
+	t.Helper()
+	b := []byte(contents(t, path))
+	copy(b[from:], strings.Repeat("\xA5", n))
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func cut(t *testing.T, path string, n int) {
+	t.Helper()
+	if err := os.Truncate(path, int64(n)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shift moves the life of an authority's certificate: what a clock sees that was
+// moved the other way.
+func shift(t *testing.T, path string, by time.Duration) {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(path, filepath.Join(filepath.Dir(path), "ca-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := *pair.Leaf
+	moved.NotBefore, moved.NotAfter = moved.NotBefore.Add(by), moved.NotAfter.Add(by)
+	der, err := x509.CreateCertificate(rand.Reader, &moved, &moved, pair.Leaf.PublicKey, pair.PrivateKey)
+	if err == nil {
+		err = os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func chmod(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
 	if err := os.Chmod(path, mode); err != nil {
 		t.Error(err)
+	}
+}
+
+// A part of its own says the same of the clock as "up" does.
+func TestPartsNameTheClock(t *testing.T) {
+	dir := folder(t)
+	shift(t, filepath.Join(dir, "ca", "ca.pem"), time.Hour)
+	for _, part := range []string{"identity", "social", "edge"} {
+		p := harness.Start(t, harness.Build(t, "cmd/fairlead"), nil, "serve", part, "--mesh-data", dir)
+		if code := p.Exit(t); code <= 0 {
+			t.Errorf("%s has ended with %d", part, code)
+		}
+		for _, word := range []string{"ca.pem", "set the clock"} {
+			if !strings.Contains(p.Output(), word) {
+				t.Errorf("%s does not say %q:\n%s", part, word, p.Output())
+			}
+		}
 	}
 }
 

@@ -114,6 +114,30 @@ func TestCtrlCDrains(t *testing.T) {
 	}
 }
 
+// A balancer that has not heard yet that the edge drains still gets answers.
+func TestDrainDelay(t *testing.T) {
+	s := harness.Up(t, "--edge-drain-delay", "2s")
+	s.Signal(syscall.SIGTERM)
+	harness.Eventually(t, "it drains", func() bool {
+		r, err := s.TryAsk(t, s.Probe, "GET", "/readyz", "")
+		return err == nil && r.Status == 503
+	})
+	conn, err := net.Dial("tcp", s.Public) // a new connection
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(harness.Patience))
+	fmt.Fprintf(conn, "POST /v1/sessions:signInAnonymous HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", s.Public)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("while it drained: %v %v", resp, err)
+	}
+	if code := s.Exit(t); code != 0 {
+		t.Errorf("it has ended with %d", code)
+	}
+}
+
 // failedUp runs "fairlead up" where it must fail, and returns what it says.
 func failedUp(t *testing.T, args []string) string {
 	t.Helper()
@@ -226,9 +250,10 @@ func onlyLiving(t *testing.T, s *harness.System) {
 			continue
 		}
 		conn.Close()
-		if seen[i.Service] {
-			t.Errorf("%s is registered twice", i.Service)
+		name := i.Service + " of " + i.Identity // some services every part has
+		if seen[name] {
+			t.Errorf("%s is registered twice", name)
 		}
-		seen[i.Service] = true
+		seen[name] = true
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -42,21 +43,39 @@ func Start(t testing.TB, bin string, env []string, args ...string) *Process {
 }
 
 func start(bin, dir string, env []string, args ...string) (*Process, error) {
-	p := &Process{done: make(chan struct{})}
+	p := new(Process)
+	if err := p.launch(bin, dir, env, &p.out, &p.out, args...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Launch is the Start of commands: it starts a program in a folder, with no FAIRLEAD_
+// variables but those of env. What the program prints goes to out and log, so that
+// Output has nothing.
+func Launch(bin, dir string, env []string, out, log io.Writer, args ...string) (*Process, error) {
+	p := new(Process)
+	if err := p.launch(bin, dir, env, out, log, args...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) launch(bin, dir string, env []string, out, log io.Writer, args ...string) error {
 	cmd := exec.Command(bin, args...)
 	cmd.Dir = dir
 	cmd.Env = append(environment(), env...)
-	cmd.Stdout, cmd.Stderr = &p.out, &p.out
+	cmd.Stdout, cmd.Stderr = out, log
 	cmd.SysProcAttr = group()
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	p.PID = cmd.Process.Pid
+	p.PID, p.done = cmd.Process.Pid, make(chan struct{})
 	go func() {
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
-	return p, nil
+	return nil
 }
 
 // environment is the test's own without what configures Fairlead.
@@ -123,6 +142,9 @@ func (p *Process) Exit(t testing.TB) int {
 	}
 	return code
 }
+
+// Wait is the Exit of commands.
+func (p *Process) Wait() (int, error) { return p.exit() }
 
 func (p *Process) exit() (int, error) {
 	select {

@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -134,7 +135,7 @@ func checkUse(t *testing.T, source mtls.Source, leaf *x509.Certificate) {
 
 func files(t *testing.T, folder string) mtls.Source {
 	t.Helper()
-	source, err := mtls.Files(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"), filepath.Join(folder, "ca.crt"))
+	source, err := mtls.Files(filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key"), filepath.Join(folder, "ca.crt"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

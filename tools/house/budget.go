@@ -31,18 +31,26 @@ var drivers = []string{
 	"github.com/pressly/goose",
 }
 
+// What the mesh is made of is linked into every program that makes or answers a
+// call, so it has none of what only some of them need.
 var budgetList = []budget{
 	{
 		folder:   "pkg",
-		packages: []string{"mesh", "rpcserver", "raw", "discovery/etcd"},
+		packages: []string{"mesh", "rpcserver", "raw", "shed", "criticality", "fault"},
 		heavy: append([]string{
-			"cel.dev/cel-go",
-			"github.com/google/cel-go",
-			"github.com/maypok86/otter",
-			"github.com/nats-io",
-			"github.com/redis/rueidis",
-			"go.etcd.io/etcd/server",
-		}, drivers...),
+			"github.com/prometheus",
+			"go.etcd.io",
+			"go.opentelemetry.io/otel/exporters",
+			"go.opentelemetry.io/otel/sdk",
+			"go.uber.org/zap",
+		}, slices.Concat(engines, drivers)...),
+		except: valuers,
+	},
+	{
+		folder:   "pkg",
+		packages: []string{"discovery/etcd", "live"},
+		heavy:    append([]string{"go.etcd.io/etcd/server", "go.etcd.io/bbolt"}, slices.Concat(engines, drivers)...),
+		except:   valuers,
 	},
 	{
 		folder:   ".",
@@ -51,6 +59,23 @@ var budgetList = []budget{
 		except:   absolute(shared),
 	},
 }
+
+// engines are rules, queues, caches and databases.
+var engines = []string{
+	"buf.build/go/protovalidate",
+	"cel.dev",
+	"database/sql",
+	"github.com/dgraph-io/ristretto",
+	"github.com/google/cel-go",
+	"github.com/hashicorp/golang-lru",
+	"github.com/maypok86/otter",
+	"github.com/nats-io",
+	"github.com/redis",
+	"github.com/valkey-io",
+}
+
+// valuers is what a type imports that can be a column; google/uuid has one.
+var valuers = []string{"database/sql/driver"}
 
 func absolute(folders []string) []string {
 	var all []string

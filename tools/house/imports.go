@@ -7,11 +7,12 @@ import (
 
 const module = "github.com/fairlead-mesh/fairlead"
 
-// shared are the generated packages that are about calls as such. All others
-// below proto/gen belong to one service.
+// shared are the generated packages that are about calls and the mesh as such. All
+// others below proto/gen belong to one service.
 var shared = []string{
 	"proto/gen/go/fairlead/errors",
 	"proto/gen/go/fairlead/events",
+	"proto/gen/go/fairlead/mesh",
 	"proto/gen/go/fairlead/policy",
 	"proto/gen/go/fairlead/principal",
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // aside are the folders that git does not hold.
-var aside = []string{".git", ".cache", ".fairlead", "bin", "node_modules", "third_party"}
+var aside = []string{".git", ".cache", ".fairlead", "bin", "node_modules", "third_party", "try"}
 
 // A tree is the repository as the rules see it.
 type tree struct {

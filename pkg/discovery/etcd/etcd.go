@@ -22,14 +22,19 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 )
 
-// callTimeout bounds each request to etcd, so that a member which does not answer
-// costs a retry and not a hang.
+// callTimeout bounds what waits for a member of etcd, so that one which does not
+// answer costs a retry and not a hang.
 const callTimeout = 3 * time.Second
+
+// defaultTTL is long enough that a leader which stalls for some seconds does not
+// expire living processes, and that a thousand processes renew 270 times a second.
+const defaultTTL = 15 * time.Second
 
 // Options says where etcd is and how this process takes part in it.
 type Options struct {
@@ -37,6 +42,9 @@ type Options struct {
 	Endpoints []string
 	// TLS is needed for https URLs; see mtls.ClientConfig.
 	TLS *tls.Config
+	// Credentials stand in for TLS when they are set: for authorities that change
+	// while the process runs.
+	Credentials credentials.TransportCredentials
 	// Prefix is the first part of every key, "fairlead" when empty.
 	Prefix string
 	// TTL is how long the instances of a process that has died stay listed, in
@@ -51,15 +59,19 @@ type Options struct {
 	// Logger is told of what goes wrong and of what was mended; slog.Default when
 	// nil.
 	Logger *slog.Logger
+	// Events is told of what goes wrong, for metrics; nil for nobody.
+	Events discovery.Count
 }
 
 // Registry is a discovery.Registry in etcd. All that one process registers hangs
 // on one lease.
 type Registry struct {
-	client *clientv3.Client
-	layout layout
-	keeper *keeper
-	log    *slog.Logger
+	client  *clientv3.Client
+	streams *streams
+	layout  layout
+	keeper  *keeper
+	log     *slog.Logger
+	count   discovery.Count
 
 	ending sync.Once
 	ended  error
@@ -83,10 +95,12 @@ func Open(o Options) (*Registry, error) {
 		return nil, fmt.Errorf("etcd: %w", errors.Join(err, file.release()))
 	}
 	r := &Registry{
-		client: client,
-		layout: layout{strings.Trim(cmp.Or(o.Prefix, "fairlead"), "/")},
-		keeper: newKeeper(client, cmp.Or(o.TTL, 15*time.Second), file, log),
-		log:    log,
+		client:  client,
+		streams: &streams{client: client},
+		layout:  layout{strings.Trim(cmp.Or(o.Prefix, "fairlead"), "/")},
+		keeper:  newKeeper(client, cmp.Or(o.TTL, defaultTTL), file, log, o.Events),
+		log:     log,
+		count:   o.Events,
 	}
 	r.keeper.start()
 	return r, nil
@@ -101,17 +115,29 @@ func newClient(o Options) (*clientv3.Client, error) {
 		// than every 5 s.
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: callTimeout,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			// grpc waits up to 2 min by itself: too long for what others wait for.
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+		DialOptions: append(o.secured(), grpc.WithConnectParams(grpc.ConnectParams{
+			// grpc waits up to 2 min by itself: too long for a list that shall be right
+			// 5 s after a partition has healed.
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: callTimeout,
-		})},
+		})),
 	})
+}
+
+func (o Options) secured() []grpc.DialOption {
+	if o.Credentials == nil {
+		return nil
+	}
+	return []grpc.DialOption{grpc.WithTransportCredentials(o.Credentials)}
 }
 
 // InstanceID returns the id of this process: the same after a restart when there
 // is a lease file, and else a new one for each Registry.
 func (r *Registry) InstanceID() string { return r.keeper.file.Instance }
+
+// LeaseFile returns the file that this process has: Options.LeaseFile, or one
+// beside it when another process has that.
+func (r *Registry) LeaseFile() string { return r.keeper.file.path }
 
 // Close ends the lease, and with it all that was registered, and the connection.
 // It waits for etcd for at most as long as ctx.
@@ -157,9 +183,9 @@ func (r *Registry) descriptorEntry(api discovery.Descriptors) (*entry, error) {
 
 // Descriptors implements discovery.Registry.
 func (r *Registry) Descriptors(ctx context.Context, digest string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	got, err := r.client.Get(ctx, r.layout.descriptors(digest))
+	got, err := try(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return r.client.Get(ctx, r.layout.descriptors(digest))
+	})
 	if err != nil {
 		return nil, fmt.Errorf("descriptor set %s: %w", digest, err)
 	}

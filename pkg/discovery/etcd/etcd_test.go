@@ -179,7 +179,11 @@ func TestCompaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy.heal()
+	healed := time.Now()
 	w.Wait(t, registrytest.Instance(service, "a"), registrytest.Instance(service, "b"))
+	if took := time.Since(healed); took > 5*time.Second {
+		t.Errorf("the list was right %s after the partition", took)
+	}
 	registrytest.Register(t, r, registrytest.Instance(service, "c"))
 	w.Wait(t, registrytest.Instance(service, "a"), registrytest.Instance(service, "b"), registrytest.Instance(service, "c"))
 }
@@ -240,8 +244,9 @@ func TestCloseEndsTheLease(t *testing.T) {
 func TestMalformedRecords(t *testing.T) {
 	s := startServer(t)
 	var log buffer
+	var events counts
 	o := options(s)
-	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	o.Logger, o.Events = slog.New(slog.NewTextHandler(&log, nil)), events.note
 	r := open(t, o)
 	a := registrytest.Instance(service, "a")
 	c := s.client(t)
@@ -251,16 +256,26 @@ func TestMalformedRecords(t *testing.T) {
 		"other-id":   `{"id":"x","service":"test.v1.Service","address":"127.0.0.1:1","identity":"spiffe://fairlead/x","digest":"` + a.Digest + `"}`,
 		"no-address": `{"id":"no-address","service":"test.v1.Service","identity":"spiffe://fairlead/x","digest":"` + a.Digest + `"}`,
 		"deep/key":   `{}`,
+		"absurd":     `{"id":"absurd","service":"test.v1.Service","zone":"` + strings.Repeat("z", 1<<20) + `"}`,
+		"null":       `null`,
+		"list":       `[]`,
 	}
-	for id, value := range bad {
-		if _, err := c.Put(t.Context(), "/fairlead/instances/test.v1.Service/"+id, value); err != nil {
-			t.Fatal(err)
+	put := func(add string) {
+		for id, value := range bad {
+			if _, err := c.Put(t.Context(), "/fairlead/instances/test.v1.Service/"+id, value+add); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	put("")
 	w := registrytest.Watch(t, r, service)
 	w.Wait(t)
+	put(" ") // bad in another way
 	registrytest.Register(t, r, a)
 	w.Wait(t, a)
+	if n := events.get(discovery.RecordRefused); n != len(bad) {
+		t.Errorf("%d records were refused, want %d", n, len(bad))
+	}
 	for id := range bad {
 		if n := strings.Count(log.String(), "test.v1.Service/"+id); n != 1 {
 			t.Errorf("%d warnings of %s, want 1", n, id)

@@ -3,24 +3,32 @@ package etcd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 )
+
+// longestRetry spreads the writes of a whole fleet after an outage.
+const longestRetry = 10 * time.Second
 
 // keeper keeps the keys of this process as they shall be. Others say what shall
 // be (set); one goroutine compares that with etcd and mends the difference, when
-// something is new, when a key of ours was deleted, and at each third of the
-// lease's life. So there is one way to register, to drain, to deregister and to
+// something is new, when a key of ours was deleted, and at each quarter of the
+// lease's life by our own clock. So there is one way to register, to drain, to deregister and to
 // come back after an outage.
 type keeper struct {
 	client *clientv3.Client
 	log    *slog.Logger
+	count  discovery.Count
 	wake   chan struct{} // holds one
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -28,6 +36,7 @@ type keeper struct {
 	// What follows belongs to the goroutine, once it runs.
 	file     *leaseFile
 	lease    lease
+	fresh    bool // the lease is new, and not all was written since
 	attended map[string]context.CancelFunc
 
 	mu      sync.Mutex
@@ -35,10 +44,11 @@ type keeper struct {
 	failure error // of the last round; nil when it went well
 }
 
-func newKeeper(client *clientv3.Client, ttl time.Duration, file *leaseFile, log *slog.Logger) *keeper {
+func newKeeper(client *clientv3.Client, ttl time.Duration, file *leaseFile, log *slog.Logger, count discovery.Count) *keeper {
 	return &keeper{
 		client:   client,
 		log:      log,
+		count:    count,
 		wake:     make(chan struct{}, 1),
 		file:     file,
 		lease:    lease{client: client, ttl: ttl, previous: file.Lease},
@@ -134,22 +144,35 @@ func (k *keeper) why(ctx context.Context) error {
 }
 
 func (k *keeper) run(ctx context.Context) {
-	r := retry{longest: 10 * time.Second} // spreads the writes of a whole fleet
+	r := retry{longest: longestRetry}
 	for ctx.Err() == nil {
-		wait := k.lease.ttl / 3
 		err := k.round(ctx)
+		if errors.Is(err, errLeaseLost) {
+			k.lost(ctx)
+			continue
+		}
+		k.note(ctx, err)
+		wait := k.lease.ttl / 4
 		if err != nil {
 			wait = r.next()
 		} else {
 			r.reset()
 		}
-		k.note(ctx, err)
 		select {
 		case <-ctx.Done():
 		case <-k.wake:
 		case <-time.After(wait):
 		}
 	}
+}
+
+// lost waits a little before all is written again, up to 2.5 s with the usual TTL:
+// a leader that stalls can end the leases of everybody at once, and hundreds of
+// writes a second would keep it from getting well.
+func (k *keeper) lost(ctx context.Context) {
+	k.count.Of(discovery.Unregistered)
+	k.log.Warn("etcd has ended the lease of this process; its services are registered again")
+	pause(ctx, rand.N(k.lease.ttl/6))
 }
 
 // round makes the keys what they shall be.
@@ -165,6 +188,7 @@ func (k *keeper) round(ctx context.Context) error {
 		return err
 	}
 	if held.fresh {
+		k.fresh = true
 		k.keepLease()
 	}
 	for _, e := range k.work(held) {
@@ -173,6 +197,7 @@ func (k *keeper) round(ctx context.Context) error {
 		}
 		k.done(e)
 	}
+	k.fresh = false
 	return nil
 }
 
@@ -197,7 +222,7 @@ func (k *keeper) work(h held) []*entry {
 	defer k.mu.Unlock()
 	var todo []*entry
 	for _, key := range slices.Sorted(maps.Keys(k.entries)) {
-		if e := k.entries[key]; !e.isSettled() || h.fresh || e.action == register && !h.keys[key] {
+		if e := k.entries[key]; !e.isSettled() || k.fresh || e.action == register && !h.keys[key] {
 			todo = append(todo, e)
 		}
 	}
@@ -234,13 +259,13 @@ func (k *keeper) note(ctx context.Context, err error) {
 
 // apply makes one key what it shall be.
 func (k *keeper) apply(ctx context.Context, e *entry) error {
-	called, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	switch e.action {
 	case publish:
-		return k.publish(called, e)
+		return k.publish(ctx, e)
 	case register:
-		put, err := k.client.Put(called, e.key, e.value, clientv3.WithLease(k.lease.id))
+		put, err := try(ctx, func(ctx context.Context) (*clientv3.PutResponse, error) {
+			return k.client.Put(ctx, e.key, e.value, clientv3.WithLease(k.lease.id))
+		})
 		if err == nil {
 			k.attend(ctx, e.key, put.Header.Revision+1)
 		}
@@ -248,9 +273,16 @@ func (k *keeper) apply(ctx context.Context, e *entry) error {
 	default:
 		k.neglect(e.key)
 		ours := clientv3.Compare(clientv3.LeaseValue(e.key), "=", k.lease.id)
-		_, err := k.client.Txn(called).If(ours).Then(clientv3.OpDelete(e.key)).Commit()
-		return err
+		return k.commit(ctx, ours, clientv3.OpDelete(e.key))
 	}
+}
+
+// commit does what is to be done if a condition holds.
+func (k *keeper) commit(ctx context.Context, condition clientv3.Cmp, then clientv3.Op) error {
+	_, err := try(ctx, func(ctx context.Context) (*clientv3.TxnResponse, error) {
+		return k.client.Txn(ctx).If(condition).Then(then).Commit()
+	})
+	return err
 }
 
 // attend watches a key on the lease from a revision on, so that a round begins as
@@ -258,10 +290,18 @@ func (k *keeper) apply(ctx context.Context, e *entry) error {
 // need: what a watch misses, the next round sees.
 func (k *keeper) attend(ctx context.Context, key string, revision int64) {
 	k.neglect(key)
-	ctx, k.attended[key] = context.WithCancel(ctx)
+	ctx, k.attended[key] = context.WithCancel(clientv3.WithRequireLeader(ctx))
 	k.tasks.Go(func() {
-		for range k.client.Watch(ctx, key, clientv3.WithRev(revision), clientv3.WithFilterPut()) {
-			k.poke()
+		for ctx.Err() == nil {
+			for changes := range k.client.Watch(ctx, key, clientv3.WithRev(revision), clientv3.WithFilterPut()) {
+				if len(changes.Events) > 0 {
+					k.poke()
+				}
+			}
+			// It broke off. The rounds see what happened meanwhile, so it begins
+			// again with what comes next.
+			revision = 0
+			pause(ctx, rand.N(longestRetry))
 		}
 	})
 }
@@ -277,11 +317,12 @@ func (k *keeper) neglect(key string) {
 // of a transaction, also one that changes nothing, and an image at each start of
 // each replica made the log of a small etcd grow by megabytes.
 func (k *keeper) publish(ctx context.Context, e *entry) error {
-	got, err := k.client.Get(ctx, e.key, clientv3.WithCountOnly())
+	got, err := try(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return k.client.Get(ctx, e.key, clientv3.WithCountOnly())
+	})
 	if err != nil || got.Count > 0 {
 		return err
 	}
 	absent := clientv3.Compare(clientv3.CreateRevision(e.key), "=", 0)
-	_, err = k.client.Txn(ctx).If(absent).Then(clientv3.OpPut(e.key, e.value)).Commit()
-	return err
+	return k.commit(ctx, absent, clientv3.OpPut(e.key, e.value))
 }

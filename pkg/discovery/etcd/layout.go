@@ -11,6 +11,7 @@ import (
 //
 //	/<prefix>/instances/<service>/<instance id>   a discovery.Instance as JSON, on the lease of its process
 //	/<prefix>/descriptors/<digest>                a FileDescriptorSet, gzip, on no lease
+//	/<prefix>/live/<service>                      a document of package live, on no lease
 type layout struct{ prefix string }
 
 func (l layout) instance(i discovery.Instance) string {
@@ -27,6 +28,12 @@ func (l layout) instances(service string) string {
 
 func (l layout) descriptors(digest string) string {
 	return "/" + l.prefix + "/descriptors/" + digest
+}
+
+// live is the key of a service's live configuration, or what the keys of all begin
+// with.
+func (l layout) live(service string) string {
+	return "/" + l.prefix + "/live/" + service
 }
 
 // entries makes the entries that register the instances.

@@ -48,26 +48,30 @@ func (l *lease) end(ctx context.Context) error {
 }
 
 func (l *lease) revoke(ctx context.Context, id clientv3.LeaseID) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := l.client.Revoke(ctx, id)
+	_, err := try(ctx, func(ctx context.Context) (*clientv3.LeaseRevokeResponse, error) { return l.client.Revoke(ctx, id) })
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		return nil
 	}
 	return err
 }
 
-// renew gives the lease a full TTL, or gets another when it is gone.
+// errLeaseLost is that etcd has ended the lease.
+var errLeaseLost = errors.New("the lease is gone")
+
+// renew gives the lease a full TTL. When it is gone it says so once, and gets
+// another the next time.
 func (l *lease) renew(ctx context.Context) (held, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	if l.id != 0 {
 		h, err := l.beat(ctx)
-		if !errors.Is(err, rpctypes.ErrLeaseNotFound) {
-			return h, err
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			l.id, err = 0, errLeaseLost
 		}
+		return h, err
 	}
-	granted, err := l.client.Grant(ctx, int64(l.ttl.Seconds()))
+	// A lease whose grant was not heard of runs out by itself.
+	granted, err := try(ctx, func(ctx context.Context) (*clientv3.LeaseGrantResponse, error) {
+		return l.client.Grant(ctx, int64(l.ttl.Seconds()))
+	})
 	if err != nil {
 		return held{}, err
 	}
@@ -78,14 +82,18 @@ func (l *lease) renew(ctx context.Context) (held, error) {
 // beat looks before it renews: KeepAliveOnce tries again without a pause while
 // etcd is away.
 func (l *lease) beat(ctx context.Context) (held, error) {
-	state, err := l.client.TimeToLive(ctx, l.id, clientv3.WithAttachedKeys())
+	state, err := try(ctx, func(ctx context.Context) (*clientv3.LeaseTimeToLiveResponse, error) {
+		return l.client.TimeToLive(ctx, l.id, clientv3.WithAttachedKeys())
+	})
 	if err != nil {
 		return held{}, err
 	}
 	if state.TTL <= 0 {
 		return held{}, rpctypes.ErrLeaseNotFound
 	}
-	if _, err := l.client.KeepAliveOnce(ctx, l.id); err != nil {
+	if _, err := try(ctx, func(ctx context.Context) (*clientv3.LeaseKeepAliveResponse, error) {
+		return l.client.KeepAliveOnce(ctx, l.id)
+	}); err != nil {
 		return held{}, err
 	}
 	h := held{keys: make(map[string]bool, len(state.Keys))}

@@ -13,7 +13,9 @@ type proxy struct {
 	target string
 
 	mu    sync.Mutex
+	thawn *sync.Cond
 	down  bool
+	ice   bool
 	conns []net.Conn
 	tasks sync.WaitGroup
 }
@@ -25,9 +27,11 @@ func startProxy(t *testing.T, target string) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{lis: lis, target: target}
+	p.thawn = sync.NewCond(&p.mu)
 	p.tasks.Go(p.serve)
 	t.Cleanup(func() {
 		lis.Close()
+		p.thaw()
 		p.cut()
 		p.tasks.Wait()
 	})
@@ -59,8 +63,37 @@ func (p *proxy) join(in net.Conn) {
 		return
 	}
 	p.conns = append(p.conns, in, out)
-	p.tasks.Go(func() { io.Copy(in, out); in.Close() })
-	p.tasks.Go(func() { io.Copy(out, in); out.Close() })
+	p.tasks.Go(func() { io.Copy(frozen{p, in}, out); in.Close() })
+	p.tasks.Go(func() { io.Copy(frozen{p, out}, in); out.Close() })
+}
+
+// freeze holds back all that is sent, and closes nothing.
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ice = true
+}
+
+func (p *proxy) thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ice = false
+	p.thawn.Broadcast()
+}
+
+// frozen waits with what is written until the proxy is thawn.
+type frozen struct {
+	proxy *proxy
+	to    io.Writer
+}
+
+func (f frozen) Write(b []byte) (int, error) {
+	f.proxy.mu.Lock()
+	for f.proxy.ice {
+		f.proxy.thawn.Wait()
+	}
+	f.proxy.mu.Unlock()
+	return f.to.Write(b)
 }
 
 func (p *proxy) cut() {

@@ -2,12 +2,10 @@ package etcd
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
-	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -16,24 +14,24 @@ import (
 )
 
 const (
-	// debounce gathers the changes that come together, as when a process
-	// registers all of its services.
-	debounce = 20 * time.Millisecond
-	// relistAfter bounds how long a watch can be wrong without a sign of it, as
-	// when etcd was restored from a backup and counts revisions from further back.
-	relistAfter = time.Minute
+	// maxRecord is the longest value that is read; a record has about 400 bytes.
+	maxRecord = 16 << 10
+	// maxInstances bounds what one watch holds: twenty times the largest mesh that
+	// is tested.
+	maxInstances = 20_000
 )
 
-// watcher follows the instances under one prefix.
+// watcher is a sink for the instances under one prefix.
 type watcher struct {
-	client *clientv3.Client
 	layout layout
 	log    *slog.Logger
-	prefix string
+	count  discovery.Count
 	update func([]discovery.Instance)
 
 	instances map[string]discovery.Instance // by key
-	bad       map[string]int64              // the revision of a record that was warned about
+	bad       map[string]bool               // keys that were warned about since the last list,
+	badBefore map[string]bool               // and before it
+	full      bool                          // it was warned that there are too many
 	told      []discovery.Instance          // what update was called with
 	began     bool                          // update was called
 }
@@ -41,101 +39,78 @@ type watcher struct {
 // Watch implements discovery.Registry.
 func (r *Registry) Watch(ctx context.Context, service string, update func([]discovery.Instance)) {
 	w := &watcher{
-		client: r.client,
 		layout: r.layout,
 		log:    r.log,
-		prefix: r.layout.instances(service),
+		count:  r.count,
 		update: update,
-		bad:    make(map[string]int64),
 	}
-	again := retry{longest: 2 * time.Second} // reads are cheap, and calls depend on them
-	for ctx.Err() == nil {
-		revision, err := w.list(ctx)
-		if err == nil {
-			again.reset()
-			err = w.follow(ctx, revision)
-		}
-		if err != nil && ctx.Err() == nil {
-			w.log.Warn("watch begins again", "prefix", w.prefix, "error", err)
-			pause(ctx, again.next())
-		}
-	}
+	r.follower(r.layout.instances(service), w, clientv3.WithPrefix()).run(ctx)
 }
 
-// list reads all records, and returns the revision at which they were so.
-func (w *watcher) list(ctx context.Context) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	all, err := w.client.Get(ctx, w.prefix, clientv3.WithPrefix())
-	if err != nil {
-		return 0, err
-	}
-	w.instances = make(map[string]discovery.Instance, len(all.Kvs))
-	for _, kv := range all.Kvs {
-		w.put(kv)
-	}
-	w.tell()
-	return all.Header.Revision, nil
+// follower makes a follower of a key, or of a range of keys.
+func (r *Registry) follower(key string, s sink, span ...clientv3.OpOption) *follower {
+	return &follower{client: r.client, streams: r.streams, log: r.log, count: r.count, key: key, span: span, sink: s}
 }
 
-// follow takes in what changes after a revision. It returns nil when it is time
-// to list again, and an error when the watch broke off, for one because etcd has
-// compacted away what it had to tell.
-func (w *watcher) follow(ctx context.Context, revision int64) error {
-	// A member that has lost its leader would be silent for ever.
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
-	events := w.client.Watch(ctx, w.prefix, clientv3.WithPrefix(), clientv3.WithRev(revision+1))
-	relist := time.After(relistAfter + rand.N(relistAfter))
-	var quiet <-chan time.Time
-	for {
-		select {
-		case changes, ok := <-events:
-			if err := changes.Err(); err != nil {
-				return err
-			}
-			if !ok {
-				return errors.New("the watch was closed")
-			}
-			w.apply(changes.Events)
-			if quiet == nil {
-				quiet = time.After(debounce)
-			}
-		case <-quiet:
-			quiet = nil
-			w.tell()
-		case <-relist:
-			return nil
-		}
-	}
+func (w *watcher) reset() {
+	w.instances = make(map[string]discovery.Instance)
+	w.bad, w.badBefore = make(map[string]bool), w.bad
 }
 
-func (w *watcher) apply(events []*clientv3.Event) {
-	for _, event := range events {
-		if event.Type == clientv3.EventTypeDelete {
-			delete(w.instances, string(event.Kv.Key))
-			delete(w.bad, string(event.Kv.Key))
-			continue
-		}
-		w.put(event.Kv)
-	}
-}
-
-// put takes in one record, or leaves it out with one warning when it cannot be
-// used.
+// put takes in one record, or leaves it out when it cannot be used.
 func (w *watcher) put(kv *mvccpb.KeyValue) {
 	key := string(kv.Key)
-	instance, err := w.layout.read(key, kv.Value)
-	if err == nil {
-		w.instances[key] = instance
-		delete(w.bad, key)
+	instance, err := w.read(key, kv.Value)
+	if err != nil {
+		delete(w.instances, key)
+		w.refuse(key, err)
 		return
 	}
-	delete(w.instances, key)
-	if w.bad[key] != kv.ModRevision {
-		w.bad[key] = kv.ModRevision
-		w.log.Warn("instance record left out", "key", key, "error", err)
+	w.forgive(key)
+	if _, known := w.instances[key]; !known && len(w.instances) == maxInstances {
+		w.overflow(key)
+		return
 	}
+	w.instances[key] = instance
+}
+
+func (w *watcher) read(key string, value []byte) (discovery.Instance, error) {
+	if len(value) > maxRecord {
+		return discovery.Instance{}, fmt.Errorf("it has %d bytes, at most %d are read", len(value), maxRecord)
+	}
+	return w.layout.read(key, value)
+}
+
+// refuse warns once of a record, however often it is written, until it is good or
+// gone.
+func (w *watcher) refuse(key string, err error) {
+	warned := w.bad[key] || w.badBefore[key] || len(w.bad) >= maxInstances
+	if len(w.bad) < maxInstances {
+		w.bad[key] = true
+	}
+	if warned {
+		return
+	}
+	w.count.Of(discovery.RecordRefused)
+	w.log.Warn("instance record left out", "key", key, "error", err)
+}
+
+func (w *watcher) forgive(key string) {
+	delete(w.bad, key)
+	delete(w.badBefore, key)
+}
+
+func (w *watcher) overflow(key string) {
+	if !w.full {
+		w.full = true
+		w.count.Of(discovery.RecordRefused)
+		w.log.Warn("instances left out: there are too many", "limit", maxInstances, "key", key)
+	}
+}
+
+func (w *watcher) remove(key string) {
+	delete(w.instances, key)
+	w.forgive(key)
 }
 
 // tell calls update when it has something new to say.

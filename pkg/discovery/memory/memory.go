@@ -71,6 +71,15 @@ func (r *Registry) announce() {
 	r.changed = make(chan struct{})
 }
 
+// Forget drops all instances without a goodbye, as an etcd does that has ended all
+// leases. Nobody is registered again by it.
+func (r *Registry) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.instances)
+	r.announce()
+}
+
 // Watch implements discovery.Registry.
 func (r *Registry) Watch(ctx context.Context, service string, update func([]discovery.Instance)) {
 	list, changed := r.list(service)

@@ -23,18 +23,21 @@ const patience = 20 * time.Second
 // Run runs the suite. open returns a registry that holds nothing yet, and that is
 // closed when the test ends.
 func Run(t *testing.T, open func(t *testing.T) discovery.Registry) {
+	RunFixed(t, func(t *testing.T, instances ...discovery.Instance) discovery.Registry {
+		r := open(t)
+		for _, i := range instances {
+			Register(t, r, i)
+		}
+		return r
+	})
 	tests := map[string]func(*testing.T, discovery.Registry){
 		"watch before register":  watchBeforeRegister,
-		"watch after register":   watchAfterRegister,
-		"one service only":       oneService,
-		"all services":           allServices,
 		"drain":                  drain,
 		"close":                  closeTwice,
 		"register twice":         registerTwice,
 		"register again":         registerAgain,
 		"invalid instance":       invalidInstance,
-		"wrong digest":           wrongDigest,
-		"descriptors":            descriptors,
+		"descriptors stay":       descriptorsStay,
 		"ended context":          endedContext,
 		"registrations at once":  registrationsAtOnce,
 		"list belongs to caller": listBelongsToCaller,
@@ -42,6 +45,32 @@ func Run(t *testing.T, open func(t *testing.T) discovery.Registry) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+}
+
+// RunFixed runs the part of the suite that is for registries in which nobody comes
+// and goes, too. open returns a registry of these instances, each with the API of
+// its service.
+func RunFixed(t *testing.T, open func(t *testing.T, instances ...discovery.Instance) discovery.Registry) {
+	one, two, other := Instance(service, "a"), Instance(service, "b"), Instance(service+"Two", "a")
+	lists := map[string]struct {
+		holds   []discovery.Instance
+		service string
+		want    []discovery.Instance
+	}{
+		"sorted":       {[]discovery.Instance{two, one}, service, []discovery.Instance{one, two}},
+		"one service":  {[]discovery.Instance{other, one}, service, []discovery.Instance{one}},
+		"all services": {[]discovery.Instance{other, one}, "", []discovery.Instance{one, other}},
+		"nobody":       {nil, service, nil}, // an empty list is news, too
+		"nobody else":  {[]discovery.Instance{other}, service, nil},
+	}
+	for name, test := range lists {
+		t.Run(name, func(t *testing.T) {
+			Watch(t, open(t, test.holds...), test.service).Wait(t, test.want...)
+		})
+	}
+	t.Run("descriptors", func(t *testing.T) { descriptors(t, open(t, one)) })
+	t.Run("wrong digest", func(t *testing.T) { wrongDigest(t, open(t, one)) })
+	t.Run("watched by many", func(t *testing.T) { watchedByMany(t, open(t, one, two), one, two) })
 }
 
 // API returns a descriptor set for tests. Registries do not read what is in it.
@@ -153,28 +182,6 @@ func watchBeforeRegister(t *testing.T, r discovery.Registry) {
 	w.Wait(t, Instance(service, "a"))
 }
 
-func watchAfterRegister(t *testing.T, r discovery.Registry) {
-	Register(t, r, Instance(service, "b"))
-	Register(t, r, Instance(service, "a"))
-	Watch(t, r, service).Wait(t, Instance(service, "a"), Instance(service, "b"))
-}
-
-// oneService has two services of which one name begins like the other.
-func oneService(t *testing.T, r discovery.Registry) {
-	w := Watch(t, r, service)
-	Register(t, r, Instance(service+"Two", "a"))
-	Register(t, r, Instance(service, "b"))
-	w.Wait(t, Instance(service, "b"))
-}
-
-func allServices(t *testing.T, r discovery.Registry) {
-	w := Watch(t, r, "")
-	one, two := Instance(service, "a"), Instance(service, "a")
-	two.Service = service + "Two"
-	Register(t, r, two, one)
-	w.Wait(t, one, two)
-}
-
 func drain(t *testing.T, r discovery.Registry) {
 	w := Watch(t, r, service)
 	reg := Register(t, r, Instance(service, "a"))
@@ -243,17 +250,39 @@ func wrongDigest(t *testing.T, r discovery.Registry) {
 }
 
 func descriptors(t *testing.T, r discovery.Registry) {
-	reg := Register(t, r, Instance(service, "a"))
-	if err := reg.Close(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
 	image, err := r.Descriptors(bounded(t), API(service).Digest)
 	if err != nil || string(image) != service {
-		t.Fatalf("got %q, %v: descriptors stay when instances go", image, err)
+		t.Fatalf("got %q, %v", image, err)
 	}
 	_, err = r.Descriptors(bounded(t), API("never published").Digest)
 	if !errors.Is(err, discovery.ErrNoDescriptors) {
 		t.Fatalf("got %v, want ErrNoDescriptors", err)
+	}
+}
+
+// descriptorsStay takes out the only instance: others may come that need them.
+func descriptorsStay(t *testing.T, r discovery.Registry) {
+	reg := Register(t, r, Instance(service, "a"))
+	if err := reg.Close(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	descriptors(t, r)
+}
+
+// watchedByMany spoils each list that comes: it belongs to whoever was given it.
+func watchedByMany(t *testing.T, r discovery.Registry, want ...discovery.Instance) {
+	Watch(t, r, service).Wait(t, want...)
+	for range 20 {
+		ctx, cancel := context.WithCancel(bounded(t))
+		r.Watch(ctx, service, func(list []discovery.Instance) {
+			if !slices.Equal(list, want) {
+				t.Errorf("got %+v", list)
+			}
+			for n := range list {
+				list[n].Address = "spoiled"
+			}
+			cancel()
+		})
 	}
 }
 

@@ -77,6 +77,8 @@ const (
 	Reason_REASON_DEADLINE_EXCEEDED Reason = 19
 	// The service is stopping; try again, another replica will answer.
 	Reason_REASON_DRAINING Reason = 20
+	// The service has more to do than it can; RetryInfo says when to try again.
+	Reason_REASON_OVERLOADED Reason = 21
 )
 
 // Enum value maps for Reason.
@@ -103,6 +105,7 @@ var (
 		18: "REASON_UNAVAILABLE",
 		19: "REASON_DEADLINE_EXCEEDED",
 		20: "REASON_DRAINING",
+		21: "REASON_OVERLOADED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":             0,
@@ -126,6 +129,7 @@ var (
 		"REASON_UNAVAILABLE":             18,
 		"REASON_DEADLINE_EXCEEDED":       19,
 		"REASON_DRAINING":                20,
+		"REASON_OVERLOADED":              21,
 	}
 )
 
@@ -180,7 +184,7 @@ var File_fairlead_errors_v1_errors_proto protoreflect.FileDescriptor
 
 const file_fairlead_errors_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ffairlead/errors/v1/errors.proto\x12\x12fairlead.errors.v1\x1a google/protobuf/descriptor.proto*\xff\x04\n" +
+	"\x1ffairlead/errors/v1/errors.proto\x12\x12fairlead.errors.v1\x1a google/protobuf/descriptor.proto*\x9d\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fREASON_INTERNAL\x10\x01\x12\x14\n" +
@@ -203,7 +207,8 @@ const file_fairlead_errors_v1_errors_proto_rawDesc = "" +
 	"\x1eREASON_IDEMPOTENCY_KEY_INVALID\x10\x11\x12\x16\n" +
 	"\x12REASON_UNAVAILABLE\x10\x12\x12\x1c\n" +
 	"\x18REASON_DEADLINE_EXCEEDED\x10\x13\x12\x13\n" +
-	"\x0fREASON_DRAINING\x10\x14:D\n" +
+	"\x0fREASON_DRAINING\x10\x14\x12\x1c\n" +
+	"\x11REASON_OVERLOADED\x10\x15\x1a\x05\xe0\xb0(\xf7\x03:D\n" +
 	"\vhttp_status\x12!.google.protobuf.EnumValueOptions\x18\x8c\x86\x05 \x01(\x05R\n" +
 	"httpStatusB\xdb\x01\n" +
 	"\x16com.fairlead.errors.v1B\vErrorsProtoP\x01ZJgithub.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1;errorsv1\xa2\x02\x03FEX\xaa\x02\x12Fairlead.Errors.V1\xca\x02\x12Fairlead\\Errors\\V1\xe2\x02\x1eFairlead\\Errors\\V1\\GPBMetadata\xea\x02\x14Fairlead::Errors::V1b\x06proto3"

@@ -1,0 +1,146 @@
+package mesh
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/calls"
+	"github.com/fairlead-mesh/fairlead/pkg/policy"
+	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
+)
+
+// exchange is a request that can be sent several times, and has room for the
+// answers of two attempts that run at once.
+type exchange interface {
+	// twice says whether there is room for two answers.
+	twice() bool
+	// send makes an attempt. spare says in which of the two rooms the answer goes.
+	send(ctx context.Context, spare bool) (trailer metadata.MD, err error)
+	// swap makes the answer in the spare room the answer of the call.
+	swap()
+	// drop throws away what is in the spare room.
+	drop()
+}
+
+// call is one unary call on its way. The life of a call: it gets a deadline, pays
+// into the budget, may be throttled, and is attempted until there is an answer or
+// nothing more may be tried.
+type call struct {
+	*target
+	exchange
+	name       string
+	method     *method
+	ctx        context.Context // of the caller, with the metadata that goes on
+	deadline   time.Time
+	ours       bool // the deadline is sooner than that of ctx
+	repeatable bool
+	tried      []*balance.Endpoint
+}
+
+// call makes a unary call.
+func (t *target) call(ctx context.Context, name string, x exchange) error {
+	t.list(ctx)
+	p := t.policyOf(name)
+	c := &call{target: t, exchange: x, name: name, method: t.method(name), ctx: ctx, repeatable: repeatable(ctx, p)}
+	c.bound(p)
+	if t.mesh.config.Forward {
+		c.ctx = forward(ctx)
+	}
+	t.budget.Pay()
+	if said := c.method.throttle.Refusal(); said != nil {
+		t.throttled.Add(1)
+		t.mesh.event(Event{Kind: Throttled, Service: t.service, Reason: said.Message()})
+		return said.Err()
+	}
+	return c.run()
+}
+
+// bound finds out when the call has to end: at the caller's deadline, or after the
+// timeout of the policy or that of the live configuration, whichever comes first.
+func (c *call) bound(p *policy.Policy) {
+	deadline, has := c.ctx.Deadline()
+	limit := time.Duration(math.MaxInt64)
+	switch {
+	case p != nil:
+		limit = p.Timeout
+	case !has:
+		limit = policy.DefaultTimeout
+	}
+	if live := c.timeout(c.name); live > 0 {
+		limit = min(limit, live)
+	}
+	end := time.Now().Add(limit)
+	if c.ours = !has || end.Before(deadline); c.ours {
+		deadline = end
+	}
+	c.deadline = deadline
+}
+
+func (c *call) run() error {
+	for n := 1; ; n++ {
+		ended := c.attempt(&n)
+		if ended.Err == nil {
+			return nil
+		}
+		if !c.again(ended) {
+			return ended.Err
+		}
+		c.retries.Add(1)
+		c.mesh.event(Event{Kind: Retried, Service: c.service, Reason: status.Code(ended.Err).String()})
+	}
+}
+
+// again waits until the next attempt is due, and says whether there is one.
+func (c *call) again(e ended) bool {
+	wait, again := calls.After(e.Ended)
+	if !again || c.ctx.Err() != nil || time.Until(c.deadline) <= wait || rpcserver.IsRetry(c.ctx) {
+		return false
+	}
+	if !e.paid && !c.budget.Take() {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.ctx.Done():
+		return false
+	}
+}
+
+// send makes an attempt, unless a fault is to be tried out.
+func (c *call) send(ctx context.Context, spare bool) (metadata.MD, error) {
+	if faults := c.mesh.config.Faults; faults != nil {
+		if err := faults.Before(ctx, c.name); err != nil {
+			return nil, err
+		}
+	}
+	return c.exchange.send(ctx, spare)
+}
+
+// learn takes note of how an attempt went.
+func (c *call) learn(a *balance.Attempt, took time.Duration, err error) {
+	if err == nil {
+		c.method.latency.Observe(took)
+	}
+	c.method.throttle.Ended(err)
+	if chosen := a.Chosen.Load(); err != nil && chosen != nil {
+		c.tried = append(c.tried, chosen)
+	}
+}
+
+// cutError is what an attempt that was given up ended with: it shows as cancelled,
+// which nobody asked for.
+func cutError(err error) error {
+	if status.Code(err) != codes.Canceled {
+		return err
+	}
+	return status.Error(codes.DeadlineExceeded, "the attempt took too long")
+}

@@ -1,0 +1,77 @@
+package mesh
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
+	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
+)
+
+// hedge is an attempt beside another one. err may be read when done is closed.
+type hedge struct {
+	attempt *balance.Attempt
+	cancel  context.CancelFunc
+	err     error
+	done    chan struct{}
+}
+
+// hedge asks another replica, if there is one and the budget pays. The caller holds
+// the mutex.
+func (l *late) hedge() {
+	c := l.call
+	if !l.mayHedge() || !c.budget.Take() {
+		return
+	}
+	c.hedges.Add(1)
+	c.mesh.event(Event{Kind: Hedged, Service: c.service})
+	a := &balance.Attempt{Idempotent: true, Tried: append(slices.Clip(c.tried), l.attempt.Chosen.Load())}
+	ctx, cancel := c.cancellable(l.number + 1)
+	l.beside = &hedge{attempt: a, cancel: cancel, done: make(chan struct{})}
+	go l.beside.run(balance.WithAttempt(ctx, a), c, l.attempt, l.cancel)
+}
+
+// mayHedge asks for another replica, and for nobody further up who repeats calls.
+func (l *late) mayHedge() bool {
+	return l.call.twice() && l.attempt.Chosen.Load() != nil && l.call.cluster.Usable() > 1 && !rpcserver.IsRetry(l.call.ctx)
+}
+
+// run makes the attempt, and ends the first one when it is answered sooner.
+func (h *hedge) run(ctx context.Context, c *call, first *balance.Attempt, cancelFirst context.CancelFunc) {
+	defer close(h.done)
+	defer h.cancel()
+	start := time.Now()
+	_, h.err = c.send(ctx, true)
+	c.method.throttle.Ended(h.err)
+	if h.err != nil {
+		return
+	}
+	c.method.latency.Observe(time.Since(start))
+	first.Beaten.Store(true)
+	cancelFirst()
+}
+
+// settle decides between an attempt that has ended and the one beside it. It waits
+// for that one, so that nobody writes into an answer that was given away.
+func (l *late) settle(e ended) ended {
+	h := l.beside
+	if e.Err == nil {
+		h.cancel() // and not Beaten: it had less time
+	}
+	<-h.done
+	switch {
+	case e.Err == nil:
+		l.call.drop()
+		return e
+	case h.err == nil:
+		l.call.swap()
+		return ended{}
+	}
+	l.call.drop()
+	if chosen := h.attempt.Chosen.Load(); chosen != nil {
+		l.call.tried = append(l.call.tried, chosen)
+	}
+	e.Attempt++
+	return e
+}

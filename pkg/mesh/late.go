@@ -1,0 +1,133 @@
+package mesh
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
+	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
+)
+
+const (
+	// soonestHedge is the shortest time after which a second attempt is made beside
+	// the first: below it, waiting for a processor looks like a slow replica, and
+	// what a person waits for is not noticeably shorter.
+	soonestHedge = 10 * time.Millisecond
+	// soonestCut and cutFactor: an attempt is given up after three times what 99 % of
+	// the calls of its method take, and not before 50 ms.
+	soonestCut = 50 * time.Millisecond
+	cutFactor  = 3
+)
+
+// late watches over an attempt that may be repeated. When it takes longer than
+// 95 % of such calls do, another replica is asked beside it (a hedge: Dean and
+// Barroso, The Tail at Scale). When it takes so long that the replica must be
+// hanging, it is given up. The budget pays for both.
+//
+// A late is used again and again with its timer, since making one costs as much as
+// all the rest of the watch.
+type late struct {
+	timer *time.Timer // calls fire
+
+	call    *call
+	attempt *balance.Attempt
+	number  int
+	cancel  context.CancelFunc
+	hedgeIn time.Duration // 0 when there is to be no hedge
+	cutIn   time.Duration
+
+	mu      sync.Mutex
+	over    bool   // the attempt has ended
+	cut     bool   // it was given up
+	paid    bool   // the budget has paid for the one after it
+	stopped bool   // the timer will not fire any more
+	beside  *hedge // nil as long as there is none
+}
+
+var lates = sync.Pool{New: func() any {
+	l := new(late)
+	l.timer = time.AfterFunc(math.MaxInt64, l.fire)
+	return l
+}}
+
+// watch begins to watch over attempt n of a call.
+func watch(c *call, a *balance.Attempt, n int, cancel context.CancelFunc) *late {
+	l := lates.Get().(*late)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.call, l.attempt, l.number, l.cancel = c, a, n, cancel
+	l.cutIn, l.hedgeIn = c.cutAfter(), 0
+	if hedgeIn := c.hedgeAfter(); n == 1 && hedgeIn < l.cutIn {
+		l.hedgeIn = hedgeIn
+	}
+	l.timer.Reset(cmp.Or(l.hedgeIn, l.cutIn))
+	return l
+}
+
+// hedgeAfter returns 0 as long as it is not known what is usual.
+func (c *call) hedgeAfter() time.Duration {
+	p95 := c.method.latency.P95()
+	if p95 == 0 {
+		return 0
+	}
+	return max(soonestHedge, p95)
+}
+
+// cutAfter leaves at least half of the time for another attempt.
+func (c *call) cutAfter() time.Duration {
+	half := time.Until(c.deadline) / 2
+	p99 := c.method.latency.P99()
+	if p99 == 0 {
+		return half
+	}
+	return min(half, max(soonestCut, cutFactor*p99))
+}
+
+// end stops the watch. Nothing of it changes any more.
+func (l *late) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	l.stopped = l.timer.Stop()
+}
+
+// release gives it back, unless its timer fires at this moment.
+func (l *late) release() {
+	if !l.stopped {
+		return
+	}
+	l.call, l.attempt, l.cancel, l.beside = nil, nil, nil, nil
+	l.over, l.cut, l.paid, l.stopped = false, false, false, false
+	lates.Put(l)
+}
+
+// fire is called by the timer.
+func (l *late) fire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.over:
+	case l.hedgeIn > 0:
+		l.timer.Reset(l.cutIn - l.hedgeIn)
+		l.hedgeIn = 0
+		l.hedge()
+	default:
+		l.giveUp()
+	}
+}
+
+// giveUp cuts the attempt off when another one can follow, or runs already.
+func (l *late) giveUp() {
+	if l.beside == nil {
+		if rpcserver.IsRetry(l.call.ctx) || !l.call.budget.Take() {
+			return
+		}
+		l.paid = true
+	}
+	l.cut = true
+	l.attempt.TimedOut.Store(true)
+	l.cancel()
+}
