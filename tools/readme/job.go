@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -44,6 +45,15 @@ func start(ctx context.Context, b block) (*job, error) {
 		_ = j.stop()
 		return nil, fmt.Errorf("%d: did not print %q in time:\n%s", b.line, b.want, j.out.String())
 	}
+}
+
+// end stops it, and shows what it has printed when something has failed.
+func (j *job) end(failed bool) error {
+	err := j.stop()
+	if failed {
+		fmt.Fprintf(os.Stderr, "%s\n%s", j.block.text, j.out.String())
+	}
+	return err
 }
 
 // stop interrupts the whole group, as Ctrl-C does, and waits for its end.

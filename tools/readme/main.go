@@ -1,14 +1,16 @@
-// Command readme runs the commands of a document word for word, so that what
-// newcomers are told keeps working. It runs the sh blocks that a comment, which
-// readers do not see, marks:
+// Command readme runs what a document tells its readers to do, word for word, so
+// that what newcomers are told keeps working. It takes, in their order, the blocks
+// that a comment marks, which readers do not see:
 //
 //	<!-- ci: start until "ready in" -->   starts the block in the background
 //	                                      and waits until it prints the text
 //	<!-- ci: run -->                      runs the block, which must succeed
 //	<!-- ci: run expect "hello" -->       and print the text
+//	<!-- ci: file try/main.go -->         writes the block into a new file
 //
 // All run blocks share one shell: what one sets, the next ones can use. In the
-// end everything that was started is interrupted, as Ctrl-C would.
+// end everything that was started is interrupted, as Ctrl-C would, and the files
+// are removed.
 package main
 
 import (
@@ -50,26 +52,37 @@ func check(ctx context.Context, name string) (n int, err error) {
 	if len(blocks) == 0 {
 		return 0, fmt.Errorf("%s: no block is marked: nothing is checked", name)
 	}
-	var commands []block
+	return len(blocks), carryOut(ctx, name, blocks)
+}
+
+// carryOut does what the blocks say, and in the end undoes it.
+func carryOut(ctx context.Context, name string, blocks []block) (err error) {
+	sh, err := newShell(ctx, blocks)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sh.close()) }()
 	for _, b := range blocks {
-		if b.verb == "run" {
-			commands = append(commands, b)
-			continue
+		undo, failure := b.do(ctx, sh)
+		if failure != nil {
+			return fmt.Errorf("%s:%w", name, failure)
 		}
-		job, err := start(ctx, b)
+		defer func() { err = errors.Join(err, undo(err != nil)) }()
+	}
+	return nil
+}
+
+// do does what the block says. undo is told whether something has failed since.
+func (b block) do(ctx context.Context, sh *shell) (undo func(failed bool) error, err error) {
+	switch b.verb {
+	case "file":
+		return write(b)
+	case "start":
+		j, err := start(ctx, b)
 		if err != nil {
-			return 0, fmt.Errorf("%s:%w", name, err)
+			return nil, err
 		}
-		defer func() {
-			stopped := job.stop()
-			if err != nil {
-				fmt.Fprintf(os.Stderr, "%s\n%s", b.text, job.out.String())
-			}
-			err = errors.Join(err, stopped)
-		}()
+		return j.end, nil
 	}
-	if err := runAll(ctx, commands); err != nil {
-		return 0, fmt.Errorf("%s:%w", name, err)
-	}
-	return len(blocks), nil
+	return func(bool) error { return nil }, sh.run()
 }

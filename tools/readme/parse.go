@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// A block is a marked sh block of the document.
+// A block is a marked block of the document.
 type block struct {
 	line int    // of its first command
-	verb string // start or run
+	verb string // start, run or file
 	want string // what it must print; run may leave it empty
+	name string // of the file
 	text string
 }
 
 var (
-	mark  = regexp.MustCompile(`^<!-- ci: (start until|run|run expect)(?: "([^"]+)")? -->$`)
+	mark  = regexp.MustCompile(`^<!-- ci: (?:(start) until "([^"]+)"|(run)(?: expect "([^"]+)")?|(file) (\S+)) -->$`)
 	loose = regexp.MustCompile(`^\s*<!--\s*ci\b`)
 )
 
@@ -29,27 +30,29 @@ func parse(text string) ([]block, error) {
 			continue
 		}
 		m := mark.FindStringSubmatch(lines[i])
-		if m == nil || (m[1] == "run") != (m[2] == "") {
-			return nil, fmt.Errorf("%d: a mark is <!-- ci: run -->, run expect \"text\" or start until \"text\"", i+1)
+		if m == nil {
+			return nil, fmt.Errorf("%d: a mark is <!-- ci: run -->, run expect \"text\", start until \"text\" or file name", i+1)
 		}
-		body, ok := fenced(lines[i+1:])
+		b := block{line: i + 3, verb: m[1] + m[3] + m[5], want: m[2] + m[4], name: m[6]}
+		body, ok := fenced(lines[i+1:], b.verb == "file")
 		if !ok {
 			return nil, fmt.Errorf("%d: no ```sh block follows the mark", i+1)
 		}
-		verb, _, _ := strings.Cut(m[1], " ")
-		blocks = append(blocks, block{line: i + 3, verb: verb, want: m[2], text: strings.Join(body, "\n")})
+		b.text = strings.Join(body, "\n")
+		blocks = append(blocks, b)
 		i += len(body) + 2
 	}
 	return blocks, nil
 }
 
-// fenced returns the lines of the sh block with which lines begin.
-func fenced(lines []string) ([]string, bool) {
-	if len(lines) == 0 || lines[0] != "```sh" {
+// fenced returns the lines of the block with which lines begin: one of sh, unless
+// any will do.
+func fenced(lines []string, any bool) ([]string, bool) {
+	if len(lines) == 0 || lines[0] != "```sh" && !(any && strings.HasPrefix(lines[0], "```")) {
 		return nil, false
 	}
 	for i, line := range lines {
-		if line == "```" {
+		if i > 0 && line == "```" {
 			return lines[1:i], true
 		}
 	}
