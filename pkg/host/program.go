@@ -86,6 +86,7 @@ func (p Program) Run(ctx context.Context, args []string, env config.Env, out io.
 	defer closeRegistry(registry)
 	host.Env, host.Flags = env, flags
 	if p.Do != nil {
+		defer context.AfterFunc(ctx, stop)() // a second signal ends what does not heed the first
 		return p.Do(ctx, host)
 	}
 	return p.serve(ctx, host, mesh, process.Probe)

@@ -38,6 +38,9 @@ func (c *call) unwatched(a *balance.Attempt, n int) ended {
 	start := time.Now()
 	trailer, err := c.send(balance.WithAttempt(ctx, a), false)
 	c.learn(a, time.Since(start), err)
+	if err != nil {
+		c.avoid(a)
+	}
 	return ended{Ended: calls.Ended{Attempt: n, Err: err, Trailer: trailer, Repeatable: c.repeatable}}
 }
 
@@ -53,6 +56,9 @@ func (c *call) watched(a *balance.Attempt, n *int) ended {
 		err = cutError(err)
 	}
 	c.learn(a, time.Since(start), err)
+	if err != nil {
+		c.avoid(a)
+	}
 	e := ended{Ended: calls.Ended{Attempt: *n, Err: err, Trailer: trailer, Repeatable: true, CutOff: l.cut}, paid: l.paid}
 	if l.beside != nil {
 		*n++

@@ -125,13 +125,23 @@ func (c *call) send(ctx context.Context, spare bool) (metadata.MD, error) {
 	return c.exchange.send(ctx, spare)
 }
 
-// learn takes note of how an attempt went.
+// learn takes note of how an attempt went. One that was cut off took at least that
+// long: left out, it would make the usual time look shorter than it is, and ever
+// more attempts would be cut off. And no service has turned it away, nor one that
+// found no replica.
 func (c *call) learn(a *balance.Attempt, took time.Duration, err error) {
-	if err == nil {
+	chosen, cut := a.Chosen.Load(), a.TimedOut.Load() || a.Beaten.Load()
+	if err == nil || cut {
 		c.method.latency.Observe(took)
 	}
-	c.method.throttle.Ended(err)
-	if chosen := a.Chosen.Load(); err != nil && chosen != nil {
+	if chosen != nil && !cut {
+		c.method.throttle.Ended(err)
+	}
+}
+
+// avoid keeps the next attempt away from the replica of this one.
+func (c *call) avoid(a *balance.Attempt) {
+	if chosen := a.Chosen.Load(); chosen != nil {
 		c.tried = append(c.tried, chosen)
 	}
 }

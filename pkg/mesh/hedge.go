@@ -43,13 +43,11 @@ func (h *hedge) run(ctx context.Context, c *call, first *balance.Attempt, cancel
 	defer h.cancel()
 	start := time.Now()
 	_, h.err = c.send(ctx, true)
-	c.method.throttle.Ended(h.err)
-	if h.err != nil {
-		return
+	c.learn(h.attempt, time.Since(start), h.err)
+	if h.err == nil {
+		first.Beaten.Store(true)
+		cancelFirst()
 	}
-	c.method.latency.Observe(time.Since(start))
-	first.Beaten.Store(true)
-	cancelFirst()
 }
 
 // settle decides between an attempt that has ended and the one beside it. It waits
@@ -69,9 +67,7 @@ func (l *late) settle(e ended) ended {
 		return ended{}
 	}
 	l.call.drop()
-	if chosen := h.attempt.Chosen.Load(); chosen != nil {
-		l.call.tried = append(l.call.tried, chosen)
-	}
+	l.call.avoid(h.attempt)
 	e.Attempt++
 	return e
 }

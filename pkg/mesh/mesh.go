@@ -119,7 +119,7 @@ func Join(c Config) (*Mesh, error) {
 		c.Grants = AllowAll
 	}
 	c.Subset = cmp.Or(c.Subset, defaultSubset)
-	c.DrainDelay = cmp.Or(c.DrainDelay, 2*time.Second)
+	c.DrainDelay = cmp.Or(c.DrainDelay, defaultDrainDelay)
 	m := &Mesh{config: c, log: cmp.Or(c.Logger, slog.Default()), joined: time.Now()}
 	m.targets = newTargets(m)
 	return m, nil

@@ -17,13 +17,14 @@ import (
 	meshv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/mesh/v1"
 )
 
-// counting answers Get and Put in the same way, and counts the calls.
+// counting answers Get and Put in the same way, and counts the calls. GetPing
+// always works.
 func counting(n *atomic.Int64, answer func(context.Context) (string, error)) handlers {
 	counted := func(ctx context.Context) (string, error) {
 		n.Add(1)
 		return answer(ctx)
 	}
-	return handlers{"Get": counted, "Put": counted}
+	return handlers{"Get": counted, "Put": counted, "GetPing": works}
 }
 
 func fails(code codes.Code) func(context.Context) (string, error) {
@@ -58,7 +59,9 @@ func serving(t *testing.T, m *mesh.Mesh, n int) grpc.ClientConnInterface {
 	t.Helper()
 	cc := m.Dial(service)
 	await(t, "connections to all replicas", func() bool {
-		call(bounded(t), cc, get) // whatever comes of it
+		if _, err := call(bounded(t), cc, "/"+service+"/GetPing"); err != nil {
+			t.Fatal(err)
+		}
 		return ready(m) == n
 	})
 	return cc

@@ -16,6 +16,10 @@ import (
 // not use up the time that calls need to end.
 const registryPatience = time.Second
 
+// defaultDrainDelay is the default of Config.DrainDelay: forty times as long as
+// callers need, and little of the 15 s in which a process has to end.
+const defaultDrainDelay = 2 * time.Second
+
 // Serve answers calls on lis and registers all services of the server, until the
 // mesh is closed. api is the descriptor image of the part, which must describe
 // those services; a part that serves nothing to others has none. Serve adds the

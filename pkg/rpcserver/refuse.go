@@ -65,19 +65,24 @@ func (r refusal) send(ctx context.Context) error {
 	return r.err
 }
 
-// overloads tell callers to wait for 50 to 150 ms, so that they do not come back
-// together: one interval of the queue, give or take a half.
+// overloads tell clients to wait for 50 to 150 ms, so that they do not come back
+// together: one interval of the queue, give or take a half. The mesh, which asks
+// another replica, and only as long as its budget lasts, need not wait that long:
+// 5 to 15 ms.
 var overloads = func() (all [11]refusal) {
 	for i := range all {
 		wait := time.Duration(50+10*i) * time.Millisecond
 		err := errs.Limited(errorsv1.Reason_REASON_OVERLOADED, "the service has more to do than it can; try again later").RetryAfter(wait)
 		all[i] = refusal{
 			err.GRPCStatus().Err(),
-			metadata.Pairs(pushback, strconv.FormatInt(wait.Milliseconds(), 10), unprocessed, "1"),
+			metadata.Pairs(pushback, strconv.FormatInt(wait.Milliseconds()/elsewhere, 10), unprocessed, "1"),
 		}
 	}
 	return all
 }()
+
+// elsewhere is how many times sooner a call may be tried on another replica.
+const elsewhere = 10
 
 func overloaded() refusal { return overloads[rand.IntN(len(overloads))] }
 

@@ -101,8 +101,8 @@ func checkOverloaded(t *testing.T, err error, trailer metadata.MD) {
 	if wait < 50*time.Millisecond || wait > 150*time.Millisecond {
 		t.Errorf("to be tried again after %v", wait)
 	}
-	if got := trailer.Get("grpc-retry-pushback-ms"); len(got) != 1 || got[0] != strconv.FormatInt(wait.Milliseconds(), 10) {
-		t.Errorf("pushback is %v, want %v", got, wait)
+	if got := trailer.Get("grpc-retry-pushback-ms"); len(got) != 1 || got[0] != strconv.FormatInt(wait.Milliseconds()/10, 10) {
+		t.Errorf("pushback is %v, want a tenth of %v", got, wait)
 	}
 	if got := trailer.Get("x-fairlead-unprocessed"); len(got) != 1 || got[0] != "1" {
 		t.Errorf("unprocessed is %v", got)

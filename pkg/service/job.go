@@ -13,12 +13,14 @@ import (
 )
 
 // Do is what a job does: m calls services, cfg is loaded from flags and
-// environment. ctx ends when the process is told to stop.
+// environment. ctx ends at SIGINT or SIGTERM; a second signal ends the process.
 type Do[C any] func(ctx context.Context, m *mesh.Mesh, cfg C) error
 
 // Job is the main of a program that calls services and serves none: it reads flags
 // and FAIRLEAD_* variables as Main does, joins the mesh as the part of that name,
-// does its work, and exits with 0; with 1 after an error, which it prints.
+// does its work, and exits with 0; with 1 after an error, which it prints. What it
+// logs goes to standard error, so that standard output is its own. Nothing of it
+// is in the registry.
 //
 //	func main() { service.Job("nightly", sweep) }
 func Job[C any](name string, do Do[C]) {
@@ -40,7 +42,7 @@ func job[C any](name string, do Do[C]) host.Program {
 				return err
 			}
 			err = do(ctx, m, *cfg)
-			return errors.Join(err, m.Close(ctx))
+			return errors.Join(err, m.Close(ctx)) // waits for nothing: it serves nobody
 		},
 	}
 }

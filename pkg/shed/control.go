@@ -7,11 +7,11 @@ import (
 
 // The clockwork of the limit. Times are measured from the start of the limiter.
 const (
-	// A window ends after 50 ms with 20 calls, or after a second with any.
+	// A window ends after 50 ms with 10 calls, or after a second with any.
 	shortest = 50 * time.Millisecond
 	longest  = time.Second
 	// The mean of as many calls is looked at as make it right to a tenth of an octave
-	// (7 %), given how far their times are spread: 20 at least, 200 at most.
+	// (7 %), given how far their times are spread: 10 at least, 200 at most.
 	precision           = octave / 10
 	fewCalls, manyCalls = 10, 200
 	// What is usual follows a change in half a minute while nobody waits.
@@ -52,7 +52,9 @@ type control struct {
 }
 
 func newControl(l *Limiter, b bounds) control {
-	return control{limiter: l, bounds: b, limit: float64(b.rest), eager: true, probe: probe{next: soonProbe}}
+	c := control{limiter: l, bounds: b, eager: true, probe: probe{next: soonProbe}}
+	c.set(float64(b.rest))
+	return c
 }
 
 // window is what happened in one.
@@ -117,7 +119,7 @@ func (c *control) close(now time.Duration) window {
 		case c.probe.running:
 			m.probed.add(t)
 		case calm || m.seen.Load() < fewCalls: // the first ones are all that is known
-			shift += m.learn(t, w.length) * t.calls
+			shift += m.learn(t, min(w.length, longest)) * t.calls // a pause is no window
 		}
 	}
 	// What is usual has moved, and what deviates from it by as much.

@@ -89,7 +89,7 @@ func (s *server) offer(t *testing.T, o load) {
 	var calls sync.WaitGroup
 	end := time.Now().Add(o.length)
 	for next := time.Now(); next.Before(end); next = next.Add(time.Duration(rand.ExpFloat64() / o.rate * float64(time.Second))) {
-		time.Sleep(time.Until(next))
+		time.Sleep(time.Until(next)) //house:allow the clock of a bubble
 		level, method := criticality.Default, 0
 		if o.level != nil {
 			level = o.level()

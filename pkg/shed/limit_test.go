@@ -162,6 +162,11 @@ func TestBounds(t *testing.T) {
 	if !l.SetBounds(5, 5) || l.State().Limit != 5 {
 		t.Errorf("got %+v", l.State())
 	}
+	for _, o := range []shed.Options{{Max: 1}, {Min: 7, Max: 3}, {Min: -5, Rest: -5}} {
+		if l := shed.New(o); l.State().Limit < 1 || l.State().Limit > max(o.Max, o.Min, 2) {
+			t.Errorf("%+v: got %+v", o, l.State())
+		}
+	}
 }
 
 func TestUsual(t *testing.T) {

@@ -18,7 +18,7 @@ func overloads(t *testing.T, test func(t *testing.T, capacity int, service func(
 		capacity int
 		service  func(int) time.Duration
 	}{
-		{"4 at once", 4, steady}, {"20 at once", 20, steady}, {"10 at once, skewed", 10, skewed},
+		{"4 at once", 4, steady}, {"12 at once", 12, steady}, {"10 at once, skewed", 10, skewed},
 	} {
 		for _, times := range []float64{3, 10} {
 			t.Run(fmt.Sprintf("%s, %v times the load", s.name, times), func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestOverload(t *testing.T) {
 		s.offer(t, load{rate: bears(capacity) * 0.7, length: 10 * time.Second})
 		before := s.take()
 		const length = 30 * time.Second
-		s.offer(t, load{rate: bears(capacity) * times, length: length, level: critical(0.7 / times)})
+		s.offer(t, load{rate: bears(capacity) * times, length: length, level: critical(0.5 / times)})
 		over := s.take()
 		s.offer(t, load{rate: bears(capacity) * 0.7, length: 5 * time.Second})
 		after := s.take()

@@ -38,13 +38,16 @@ import (
 type Options struct {
 	// Min and Max bound how many calls run at once: 2 and 5000 when 0. Of 2, one
 	// waits for the disk while the other computes; 5000 goroutines with their
-	// requests fit in a small container.
+	// requests fit in a small container. A Max below Min counts as Min.
 	Min, Max int
 	// Rest is the limit of a server that has little to do: 20 when 0, as in
 	// failsafe-go and Netflix's limiters. While no more than half as many run at once,
 	// nobody is refused, however long calls take and however they end.
 	Rest int
 }
+
+// The defaults of Options, which has the reasons.
+const defaultMin, defaultMax, defaultRest = 2, 5000, 20
 
 // Limiter is the limit of one server. Its methods may be used by several
 // goroutines at once.
@@ -70,7 +73,8 @@ type Limiter struct {
 
 // New makes a limiter.
 func New(o Options) *Limiter {
-	l := &Limiter{start: time.Now(), made: bounds{cmp.Or(o.Min, 2), cmp.Or(o.Max, 5000), cmp.Or(o.Rest, 20)}}
+	l := &Limiter{start: time.Now(), made: bounds{max(cmp.Or(o.Min, defaultMin), 1), cmp.Or(o.Max, defaultMax), cmp.Or(o.Rest, defaultRest)}}
+	l.made.max = max(l.made.max, l.made.min)
 	l.control = newControl(l, l.made)
 	l.limit.Store(l.control.whole())
 	l.due.Store(int64(shortest))

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -13,6 +14,8 @@ import (
 // Sample is what one window has shown, for each call.
 type Sample struct {
 	Calls int `json:"calls"`
+	// Failed is how many of them had no answer.
+	Failed int `json:"failed,omitempty"`
 	// CPU is the time that client and servers have used on all cores, in
 	// nanoseconds, the kernel's share included.
 	CPU    float64 `json:"cpu_ns"`
@@ -30,8 +33,8 @@ func ofAllocs(s Sample) float64 { return s.Allocs }
 func ofP50(s Sample) float64    { return s.P50 }
 func ofP99(s Sample) float64    { return s.P99 }
 
-// timeout is the deadline of every call.
-const timeout = 2 * time.Second
+// timeout is the deadline of every call, which a busy machine does not reach.
+const timeout = 10 * time.Second
 
 // load makes calls for d and says what they cost.
 func load(ctx context.Context, call func(context.Context) error, callers int, d time.Duration) (Sample, error) {
@@ -54,16 +57,23 @@ func load(ctx context.Context, call func(context.Context) error, callers int, d 
 const mostTimes = 1 << 18
 
 type worker struct {
-	calls int
-	times []time.Duration
-	err   error
+	calls  int
+	failed int
+	times  []time.Duration
+	err    error // of the last call that failed
 }
+
+// mostFailed is which share of the calls may fail. Above it, what was measured is
+// not the price of an answer any more.
+const mostFailed = 0.01
 
 // run makes one call after the other, at least one of them. It asks for the time
 // once for each.
 func (w *worker) run(ctx context.Context, call func(context.Context) error, end time.Time) {
-	for now := time.Now(); w.err == nil && (w.calls == 0 || now.Before(end)); {
-		w.err = within(ctx, call)
+	for now := time.Now(); w.calls == 0 || now.Before(end); {
+		if err := within(ctx, call); err != nil {
+			w.failed, w.err = w.failed+1, err
+		}
 		then := time.Now()
 		if w.calls++; len(w.times) < cap(w.times) {
 			w.times = append(w.times, then.Sub(now))
@@ -81,12 +91,13 @@ func within(ctx context.Context, call func(context.Context) error) error {
 func sum(workers []worker, used usage) (Sample, error) {
 	var s Sample
 	var times []time.Duration
+	var err error
 	for _, w := range workers {
-		if w.err != nil {
-			return Sample{}, fmt.Errorf("a call failed: %w", w.err)
-		}
-		s.Calls += w.calls
-		times = append(times, w.times...)
+		s.Calls, s.Failed = s.Calls+w.calls, s.Failed+w.failed
+		times, err = append(times, w.times...), cmp.Or(err, w.err)
+	}
+	if float64(s.Failed) > mostFailed*float64(s.Calls) {
+		return Sample{}, fmt.Errorf("%d of %d calls failed, one with: %w", s.Failed, s.Calls, err)
 	}
 	slices.Sort(times)
 	n := float64(s.Calls)

@@ -27,12 +27,24 @@ func (r *Report) head() string {
 // print writes what a call costs.
 func (r Result) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %d pairs\n\n", r.Case, r.pairs())
-	fmt.Fprintf(w, "  %-20s %9s %9s %9s %9s %9s\n", "for each call", "CPU us", "p50 us", "p99 us", "bytes", "allocs")
+	fmt.Fprintf(w, "  %-20s %9s %9s %9s %9s %9s %9s\n", "for each call", "CPU us", "p50 us", "p99 us", "bytes", "allocs", "failed")
 	for i, c := range Contenders {
 		s := r.Samples[i]
-		fmt.Fprintf(w, "  %-20s %9.2f %9.1f %9.1f %9.0f %9.1f\n", c.Name,
-			typical(s, ofCPU)/1e3, typical(s, ofP50)/1e3, typical(s, ofP99)/1e3, typical(s, ofBytes), typical(s, ofAllocs))
+		fmt.Fprintf(w, "  %-20s %9.2f %9.1f %9.1f %9.0f %9.1f %9s\n", c.Name,
+			typical(s, ofCPU)/1e3, typical(s, ofP50)/1e3, typical(s, ofP99)/1e3, typical(s, ofBytes), typical(s, ofAllocs), failed(s))
 	}
+}
+
+// failed is how many calls of all had no answer.
+func failed(samples []Sample) string {
+	failed, calls := 0, 0
+	for _, s := range samples {
+		failed, calls = failed+s.Failed, calls+s.Calls
+	}
+	if failed == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d in %d", failed, calls)
 }
 
 func printComparisons(w io.Writer, all []Comparison) {

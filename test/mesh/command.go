@@ -51,7 +51,7 @@ type settings struct {
 // else runs.
 const (
 	defaultRate   = 2_000
-	shortRate     = 200
+	shortRate     = 100
 	defaultOutage = 10 * time.Minute
 )
 
@@ -59,7 +59,7 @@ func parse(args []string) (*settings, error) {
 	s := new(settings)
 	flags := flag.NewFlagSet("meshchaos", flag.ContinueOnError)
 	only := flags.String("only", "", "numbers of the scenarios to run, as 1,3; empty for all")
-	flags.IntVar(&s.Rate, "rate", 0, "calls per second; 0 for 2,000, or 200 with --quick")
+	flags.IntVar(&s.Rate, "rate", 0, "calls per second; 0 for 2,000, or 100 with --quick")
 	flags.BoolVar(&s.Short, "quick", false, "run some scenarios for a moment, and judge counts only")
 	flags.DurationVar(&s.Outage, "outage", defaultOutage, "how long etcd is away the second time")
 	flags.DurationVar(&s.Duration, "nemesis", 0, "run the nemesis instead, for so long")

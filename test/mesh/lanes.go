@@ -27,9 +27,9 @@ type deed struct {
 // expected half a minute after all is well can only be seen in pauses longer than
 // that.
 var lanes19 = []lane{
-	{4 * time.Second, 45 * time.Second, harm(0)},
-	{4 * time.Second, 45 * time.Second, harm(2)},
-	{20 * time.Second, 60 * time.Second, disturb},
+	{2 * time.Second, 30 * time.Second, harm(0)},
+	{2 * time.Second, 30 * time.Second, harm(2)},
+	{10 * time.Second, 50 * time.Second, disturb},
 	{2 * time.Minute, 5 * time.Minute, darken},
 }
 

@@ -26,6 +26,7 @@ var rules = []rule{
 	{"budget", budgets},
 	{"policy", policies},
 	{"docs", docs},
+	{"numbers", numbers},
 	{"files", files},
 }
 

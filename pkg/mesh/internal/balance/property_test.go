@@ -47,7 +47,8 @@ func phases(n int) *rapid.Generator[[]phase] {
 // Whatever happens to the replicas, a call is sent to one as long as one can be
 // reached, to one whose breaker is closed as long as there is one, at most half of
 // the breakers are open, no replica gets two probes at once, and a minute after all
-// are well again, all breakers are closed and everybody has a share of the calls.
+// are well again, all breakers are closed and everybody has at least half of a
+// fair share of the calls.
 func TestWhateverHappens(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 10, 100} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -120,7 +121,7 @@ func (w *world) recovers() string {
 		return fmt.Sprintf("%d breakers are still open", open)
 	}
 	w.clear()
-	w.run(20 * time.Second)
+	w.run(time.Minute)
 	if w.lost > 0 || w.refused > 0 {
 		return fmt.Sprintf("%d calls failed, %d were refused", w.lost, w.refused)
 	}
