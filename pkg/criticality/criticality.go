@@ -71,19 +71,26 @@ func FromIncoming(ctx context.Context, otherwise Level) Level {
 	return otherwise
 }
 
+// FromOutgoing returns the level that a call made with ctx says, or else, without
+// exactly one value, otherwise.
+func FromOutgoing(ctx context.Context, otherwise Level) Level {
+	md, _ := metadata.FromOutgoingContext(ctx)
+	if v := md.Get(Key); len(v) == 1 {
+		return Parse(v[0])
+	}
+	return otherwise
+}
+
 // Lower returns a context whose outgoing calls are no more critical than l, for
 // work that nobody waits for: a prefetch, a batch. Where the call that is being
 // handled, or an earlier Lower, is at or below l already, ctx is returned as it
 // is. Nothing raises the level.
 func Lower(ctx context.Context, l Level) context.Context {
-	md, _ := metadata.FromOutgoingContext(ctx)
-	now := FromIncoming(ctx, CriticalPlus)
-	if v := md.Get(Key); len(v) == 1 {
-		now = min(now, Parse(v[0]))
-	}
+	now := min(FromIncoming(ctx, CriticalPlus), FromOutgoing(ctx, CriticalPlus))
 	if now <= l {
 		return ctx
 	}
+	md, _ := metadata.FromOutgoingContext(ctx)
 	if md == nil {
 		md = make(metadata.MD, 1)
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-mesh/fairlead/pkg/criticality"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/calls"
 	"github.com/fairlead-mesh/fairlead/pkg/policy"
@@ -35,6 +36,7 @@ type call struct {
 	*target
 	exchange
 	name       string
+	policy     *policy.Policy // nil when it is not known
 	method     *method
 	ctx        context.Context // of the caller, with the metadata that goes on
 	deadline   time.Time
@@ -47,28 +49,48 @@ type call struct {
 func (t *target) call(ctx context.Context, name string, x exchange) error {
 	t.list(ctx)
 	p := t.policyOf(name)
-	c := &call{target: t, exchange: x, name: name, method: t.method(name), ctx: ctx, repeatable: repeatable(ctx, p)}
-	c.bound(p)
+	c := &call{target: t, exchange: x, name: name, policy: p, method: t.method(name), ctx: ctx, repeatable: repeatable(ctx, p)}
+	c.bound()
 	if t.mesh.config.Forward {
 		c.ctx = forward(ctx)
 	}
 	t.budget.Pay()
-	if said := c.method.throttle.Refusal(); said != nil {
-		t.throttled.Add(1)
-		t.mesh.event(Event{Kind: Throttled, Service: t.service, Reason: said.Message()})
+	if said := c.throttled(); said != nil {
 		return said.Err()
 	}
 	return c.run()
 }
 
+// throttled returns what to answer for a call that is better not made, else nil.
+func (c *call) throttled() *status.Status {
+	if !c.method.throttle.Troubled() {
+		return nil
+	}
+	said := c.method.throttle.Refusal(c.criticality())
+	if said != nil {
+		c.target.throttled.Add(1)
+		c.mesh.event(Event{Kind: Throttled, Service: c.service, Reason: said.Message()})
+	}
+	return said
+}
+
+// criticality is asked for in trouble alone: reading metadata takes a copy.
+func (c *call) criticality() criticality.Level {
+	otherwise := criticality.Default
+	if c.policy != nil {
+		otherwise = c.policy.Criticality
+	}
+	return criticality.FromOutgoing(c.ctx, otherwise)
+}
+
 // bound finds out when the call has to end: at the caller's deadline, or after the
 // timeout of the policy or that of the live configuration, whichever comes first.
-func (c *call) bound(p *policy.Policy) {
+func (c *call) bound() {
 	deadline, has := c.ctx.Deadline()
 	limit := time.Duration(math.MaxInt64)
 	switch {
-	case p != nil:
-		limit = p.Timeout
+	case c.policy != nil:
+		limit = c.policy.Timeout
 	case !has:
 		limit = policy.DefaultTimeout
 	}
@@ -134,8 +156,8 @@ func (c *call) learn(a *balance.Attempt, took time.Duration, err error) {
 	if err == nil || cut {
 		c.method.latency.Observe(took)
 	}
-	if chosen != nil && !cut {
-		c.method.throttle.Ended(err)
+	if chosen != nil && !cut && (err != nil || c.method.throttle.Troubled()) {
+		c.method.throttle.Ended(c.criticality(), err)
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/calls"
+	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
+
+const critical = policyv1.Criticality_CRITICALITY_CRITICAL
 
 var unavailable = status.Error(codes.Unavailable, "gone")
 
@@ -69,11 +72,11 @@ func TestBudgetRatioZeroLeavesTheReserve(t *testing.T) {
 // offer makes calls at 1,000 per second for d and returns how many were made, and
 // how many of them a service that answers err(i) would have got right.
 func offer(th *calls.Throttle, d time.Duration, err error) (offered, made int) {
-	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(time.Millisecond) { //house:allow in a bubble
 		offered++
-		if th.Refusal() == nil {
+		if th.Refusal(critical) == nil {
 			made++
-			th.Ended(err)
+			th.Ended(critical, err)
 		}
 	}
 	return offered, made
@@ -92,7 +95,7 @@ func TestThrottle(t *testing.T) {
 		}
 		var said *status.Status
 		for said == nil {
-			said = th.Refusal()
+			said = th.Refusal(critical)
 		}
 		if said.Message() != "gone" || said.Code() != codes.Unavailable {
 			t.Errorf("refused with %v", said)
@@ -111,11 +114,11 @@ func TestThrottleLeavesAHalf(t *testing.T) {
 		th := calls.NewThrottle()
 		refused := 0
 		for i := range 10_000 {
-			if th.Refusal() != nil {
+			if th.Refusal(critical) != nil {
 				refused++
 				continue
 			}
-			th.Ended([]error{nil, nil, unavailable}[i%3])
+			th.Ended(critical, []error{nil, nil, unavailable}[i%3])
 			time.Sleep(time.Millisecond)
 		}
 		if refused > 0 {
@@ -124,16 +127,41 @@ func TestThrottleLeavesAHalf(t *testing.T) {
 	})
 }
 
+// Calls that may be shed are turned away, and those that may not are made all the
+// same.
+func TestThrottleKeepsCriticalitiesApart(t *testing.T) {
+	th := calls.NewThrottle()
+	for range 1000 {
+		th.Ended(policyv1.Criticality_CRITICALITY_SHEDDABLE, unavailable)
+		th.Ended(critical, nil)
+	}
+	if share := th.Share(policyv1.Criticality_CRITICALITY_SHEDDABLE); share < 0.85 || th.Share(critical) != 0 || !th.Troubled() {
+		t.Errorf("leaves out %.2f of what may be shed and %.2f of what may not", share, th.Share(critical))
+	}
+}
+
+// A criticality that nobody knows is one of its own.
+func TestThrottleOfAnUnknownCriticality(t *testing.T) {
+	th := calls.NewThrottle()
+	for range 1000 {
+		th.Ended(-1, unavailable)
+		th.Ended(1<<30, unavailable)
+	}
+	if th.Share(99) < 0.85 || th.Share(critical) != 0 {
+		t.Error("unknown criticalities are mistaken for known ones")
+	}
+}
+
 // Answers that a caller does not like are answers.
 func TestThrottleIsForServicesThatTurnAway(t *testing.T) {
 	th := calls.NewThrottle()
 	for _, code := range []codes.Code{codes.NotFound, codes.Internal, codes.Unauthenticated, codes.Canceled} {
 		for range 1000 {
-			th.Ended(status.Error(code, "no"))
+			th.Ended(critical, status.Error(code, "no"))
 		}
 	}
-	if th.Share() != 0 {
-		t.Errorf("throttles %.2f", th.Share())
+	if th.Share(critical) != 0 {
+		t.Errorf("throttles %.2f", th.Share(critical))
 	}
 }
 

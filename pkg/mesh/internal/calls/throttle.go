@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
 
 const (
@@ -31,71 +33,129 @@ const (
 // Throttle keeps a share of calls from a method whose service turns most of them
 // away, all replicas together: what a breaker cannot do, since it chooses among
 // replicas. It is the client-side throttling of Google's SRE book (chapter 21):
-// calls are left out with the probability (calls - 2 accepted)/(calls + 1). Its
-// methods may be called by several goroutines at once.
+// calls are left out with the probability (calls - 2 accepted)/(calls + 1), counted
+// for each criticality by itself, so that calls which may be shed do not keep away
+// those that may not. Its methods may be called by several goroutines at once.
 type Throttle struct {
-	counts window // first counts what was asked for, then counts what was accepted
-	lately window // first counts what was made, then counts what was accepted
-	// troubled is set by the first call that is turned away. Until then nothing is
-	// counted, so that it costs nothing.
+	// Each level is there from the first call of it that is turned away on. Until then
+	// nothing is counted, so that it costs nothing.
+	levels [levels]atomic.Pointer[level]
+	// troubled is set as long as any of them leaves calls out, or may.
+	troubled atomic.Bool
+}
+
+// levels are those of the policy, and one for what is none of them.
+const levels = int(policyv1.Criticality_CRITICALITY_CRITICAL_PLUS) + 1
+
+// level is the throttle for calls of one criticality.
+type level struct {
+	counts   window // first counts what was asked for, then counts what was accepted
+	lately   window // first counts what was made, then counts what was accepted
 	troubled atomic.Bool
 	last     atomic.Pointer[status.Status] // what the service said when it turned one away
 }
 
 // NewThrottle returns a throttle that lets everything pass.
-func NewThrottle() *Throttle {
-	return &Throttle{
+func NewThrottle() *Throttle { return new(Throttle) }
+
+// Troubled says whether the service has turned calls away lately. As long as it has
+// not, Refusal and Ended have nothing to do for a call that ended well.
+func (t *Throttle) Troubled() bool { return t.troubled.Load() }
+
+// Refusal returns nil for a call that is to be made, and else what the service has
+// last answered instead.
+func (t *Throttle) Refusal(c policyv1.Criticality) *status.Status {
+	l := t.levels[index(c)].Load()
+	if l == nil || !l.troubled.Load() || rand.Float64() >= l.share() {
+		return nil
+	}
+	l.counts.now().first.Add(1) // as in the book: what is left out counts as asked
+	return l.last.Load()
+}
+
+// Share returns the share of calls that are left out, from 0 to 0.9.
+func (t *Throttle) Share(c policyv1.Criticality) float64 {
+	if l := t.levels[index(c)].Load(); l != nil && l.troubled.Load() {
+		return l.share()
+	}
+	return 0
+}
+
+// Ended counts an attempt by the error that it ended with.
+func (t *Throttle) Ended(c policyv1.Criticality, err error) {
+	away := turnedAway(err)
+	l := t.levels[index(c)].Load()
+	if l == nil {
+		if !away {
+			return
+		}
+		t.levels[index(c)].CompareAndSwap(nil, newLevel())
+		l = t.levels[index(c)].Load()
+	}
+	if away {
+		l.last.Store(status.Convert(err))
+		l.troubled.Store(true)
+		t.troubled.Store(true)
+	}
+	if l.troubled.Load() && l.ended(away) {
+		t.troubled.Store(t.any())
+	}
+}
+
+func (t *Throttle) any() bool {
+	for i := range t.levels {
+		if l := t.levels[i].Load(); l != nil && l.troubled.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+func index(c policyv1.Criticality) int {
+	if c < 0 || int(c) >= levels {
+		return 0
+	}
+	return int(c)
+}
+
+func newLevel() *level {
+	return &level{
 		counts: newWindow(throttleSlices, 100*time.Millisecond),
 		lately: newWindow(recentSlices, 100*time.Millisecond),
 	}
 }
 
-// Refusal returns nil for a call that is to be made, and else what the service has
-// last answered instead.
-func (t *Throttle) Refusal() *status.Status {
-	if !t.troubled.Load() || rand.Float64() >= t.Share() {
-		return nil
-	}
-	t.counts.now().first.Add(1) // as in the book: what is left out counts as asked
-	return t.last.Load()
-}
-
-// Share returns the share of calls that are left out, from 0 to 0.9.
-func (t *Throttle) Share() float64 {
-	asked, accepted := t.counts.sum(throttleSlices)
+func (l *level) share() float64 {
+	asked, accepted := l.counts.sum(throttleSlices)
 	if asked < fewest {
 		return 0
 	}
 	return min(mostThrottled, max(0, float64(asked-overcommit*accepted)/float64(asked+1)))
 }
 
-// Ended counts an attempt by the error that it ended with.
-func (t *Throttle) Ended(err error) {
-	away := turnedAway(err)
-	if !away && !t.troubled.Load() {
-		return
-	}
+// ended counts an attempt, and says whether the throttling is over.
+func (l *level) ended(away bool) bool {
 	accepted := int64(1)
 	if away {
 		accepted = 0
-		t.last.Store(status.Convert(err))
-		t.troubled.Store(true)
 	}
-	for _, w := range []*window{&t.counts, &t.lately} {
+	for _, w := range []*window{&l.counts, &l.lately} {
 		s := w.now()
 		s.first.Add(1)
 		s.then.Add(accepted)
 	}
-	t.relax()
+	return l.relax()
 }
 
-// relax ends the throttling when a service accepts what it gets.
-func (t *Throttle) relax() {
-	made, accepted := t.lately.sum(recentSlices)
-	if accepted >= fewest/2 && float64(accepted) >= recovered*float64(made) {
-		t.counts.forget()
-		t.troubled.Store(false)
+// relax ends the throttling when the service accepts what it gets.
+func (l *level) relax() bool {
+	made, accepted := l.lately.sum(recentSlices)
+	if accepted < fewest/2 || float64(accepted) < recovered*float64(made) {
+		return false
 	}
+	l.counts.forget()
+	l.troubled.Store(false)
+	return true
 }
 
 // turnedAway says whether an error means that the service cannot take more. An
