@@ -3,14 +3,12 @@ package telemetry
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	otelcodes "go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
@@ -29,25 +27,15 @@ type spans struct {
 func newSpans(o Options, res *resource.Resource) (*spans, error) {
 	exporter := o.Spans
 	if exporter == nil {
-		if !exports() {
-			return nil, nil
+		c, err := newCollector()
+		if c == nil || err != nil {
+			return nil, err
 		}
-		var err error
-		if exporter, err = otlptracehttp.New(context.Background()); err != nil {
-			return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_*: %w", err)
-		}
+		exporter = otlptrace.NewUnstarted(c) // there is nothing to start
 	}
 	// Whether to record was decided where the trace began.
 	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(res), sdktrace.WithSampler(sdktrace.AlwaysSample()))
 	return &spans{p, p.Tracer(scope)}, nil
-}
-
-// exports says whether the environment names an OTLP endpoint for traces.
-func exports() bool {
-	if os.Getenv("OTEL_TRACES_EXPORTER") == "none" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
-		return false
-	}
-	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
 // start begins the span of a call, and makes it the parent of what is done with

@@ -2,9 +2,12 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,8 +15,11 @@ import (
 	otelcodes "go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // kept keeps the spans that are exported.
@@ -138,16 +144,65 @@ func TestNoSpansOfWhatIsNotSampled(t *testing.T) {
 
 // Spans go where the environment says, and Close waits for the last.
 func TestSpansAreExported(t *testing.T) {
-	paths := make(chan string, 10)
-	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { paths <- r.URL.Path }))
+	bodies := make(chan []byte, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/traces" || r.Header.Get("Content-Type") != "application/x-protobuf" || r.Header.Get("X-Key") != "a b" {
+			t.Errorf("%s %s %v", r.Method, r.URL, r.Header)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		bodies <- body
+	}))
 	defer collector.Close()
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=a%20b")
 	tel, err := New(Options{Part: "test"})
 	check(t, err)
 	tel.send(WithTrace(t.Context(), goodTrace), "/s.S/M").ended(errors.New("no status"))
 	check(t, tel.Close())
-	if path := <-paths; path != "/v1/traces" {
-		t.Errorf("exported to %s", path)
+	var sent collectorpb.ExportTraceServiceRequest
+	check(t, proto.Unmarshal(<-bodies, &sent))
+	if span := sent.ResourceSpans[0].ScopeSpans[0].Spans[0]; span.Name != "s.S/M" || hex.EncodeToString(span.TraceId) != goodTrace[3:35] {
+		t.Errorf("exported %v", span)
+	}
+}
+
+// A collector that is not there is no reason for a process not to end well.
+func TestCollectorRefuses(t *testing.T) {
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	defer refuses.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", refuses.URL)
+	c, err := newCollector()
+	check(t, err)
+	if err := c.UploadTraces(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBadCollectors(t *testing.T) {
+	for name, value := range map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT":        "collector:4318",
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "grpc://collector:4317",
+		"OTEL_EXPORTER_OTLP_HEADERS":         "secret",
+		"OTEL_TRACES_SAMPLER":                "sometimes",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+			t.Setenv(name, value)
+			if _, err := New(Options{Part: "test"}); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// Whoever imports this package must not change what every call of the process
+// says and takes.
+func TestNoCompressorIsRegistered(t *testing.T) {
+	if encoding.GetCompressor("gzip") != nil {
+		t.Error("gzip is")
 	}
 }
 

@@ -5,8 +5,9 @@
 //
 // Spans are recorded of the traces that are sampled, and pushed where
 // OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT says, in
-// OTLP over HTTP; without those there are none. OTEL_TRACES_SAMPLER_ARG is which
-// share of the traces that begin here is sampled, 0.01 when it is not set.
+// OTLP over HTTP with OTEL_EXPORTER_OTLP_HEADERS; without those there are none.
+// OTEL_TRACES_SAMPLER_ARG is which share of the traces that begin here is sampled,
+// 0.01 when it is not set.
 // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the process. Metrics are
 // never pushed.
 package telemetry

@@ -33,8 +33,9 @@ func ofAllocs(s Sample) float64 { return s.Allocs }
 func ofP50(s Sample) float64    { return s.P50 }
 func ofP99(s Sample) float64    { return s.P99 }
 
-// timeout is the deadline of every call, which a busy machine does not reach.
-const timeout = 10 * time.Second
+// timeout is the deadline of every call: shorter than that of the policy, as that
+// of most callers is.
+const timeout = 4 * time.Second
 
 // load makes calls for d and says what they cost.
 func load(ctx context.Context, call func(context.Context) error, callers int, d time.Duration) (Sample, error) {

@@ -55,7 +55,12 @@ type manifests []runtime.Object
 
 func render(t *testing.T, folder string) manifests {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, folder))
+	return renderAt(t, filepath.Join(root, folder))
+}
+
+func renderAt(t *testing.T, path string) manifests {
+	t.Helper()
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (r *Result) evidence(texts ...string) {
 func (r *Result) Print(w io.Writer) {
 	fmt.Fprintf(w, "\n%d  %s  (%d calls/s, %.0f s)\n", r.Number, r.Name, r.PerSecond, r.Seconds)
 	for _, row := range r.Rows {
-		fmt.Fprintf(w, "    %-52s %-20s %14s  %s\n", row.What, row.Requirement, row.Measured, row.Verdict)
+		fmt.Fprintf(w, "    %-60s %-20s %14s  %s\n", row.What, row.Requirement, row.Measured, row.Verdict)
 	}
 	if r.Error != "" {
 		fmt.Fprintf(w, "    FAIL: %s\n", strings.ReplaceAll(r.Error, "\n", "\n      "))
@@ -86,7 +86,7 @@ func (r *Result) Print(w io.Writer) {
 
 // printHead names the columns.
 func printHead(w io.Writer) {
-	fmt.Fprintf(w, "    %-52s %-20s %14s  %s\n", "scenario", "requirement", "measured", "verdict")
+	fmt.Fprintf(w, "    %-60s %-20s %14s  %s\n", "scenario", "requirement", "measured", "verdict")
 }
 
 // printSum is the last line of a table.

@@ -23,6 +23,9 @@ func write(b block) (undo func(bool) error, err error) {
 		for _, dir := range made {
 			_ = os.Remove(dir) // one that holds more stays
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // the document has cleaned up
+		}
 		return err
 	}, nil
 }

@@ -6,6 +6,8 @@
 //	                                      and waits until it prints the text
 //	<!-- ci: run -->                      runs the block, which must succeed
 //	<!-- ci: run expect "hello" -->       and print the text
+//	<!-- ci: run until "hello" -->        runs it again and again, for 20 s at
+//	                                      most, until it prints the text
 //	<!-- ci: file try/main.go -->         writes the block into a new file
 //
 // All run blocks share one shell: what one sets, the next ones can use. In the

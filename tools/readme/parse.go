@@ -11,12 +11,13 @@ type block struct {
 	line int    // of its first command
 	verb string // start, run or file
 	want string // what it must print; run may leave it empty
+	wait bool   // run until it prints that
 	name string // of the file
 	text string
 }
 
 var (
-	mark  = regexp.MustCompile(`^<!-- ci: (?:(start) until "([^"]+)"|(run)(?: expect "([^"]+)")?|(file) (\S+)) -->$`)
+	mark  = regexp.MustCompile(`^<!-- ci: (?:(start) until "([^"]+)"|(run)(?: (expect|until) "([^"]+)")?|(file) (\S+)) -->$`)
 	loose = regexp.MustCompile(`^\s*<!--\s*ci\b`)
 )
 
@@ -31,9 +32,9 @@ func parse(text string) ([]block, error) {
 		}
 		m := mark.FindStringSubmatch(lines[i])
 		if m == nil {
-			return nil, fmt.Errorf("%d: a mark is <!-- ci: run -->, run expect \"text\", start until \"text\" or file name", i+1)
+			return nil, fmt.Errorf("%d: a mark is <!-- ci: run -->, run expect \"text\", run until \"text\", start until \"text\" or file name", i+1)
 		}
-		b := block{line: i + 3, verb: m[1] + m[3] + m[5], want: m[2] + m[4], name: m[6]}
+		b := block{line: i + 3, verb: m[1] + m[3] + m[6], wait: m[4] == "until", want: m[2] + m[5], name: m[7]}
 		body, ok := fenced(lines[i+1:], b.verb == "file")
 		if !ok {
 			return nil, fmt.Errorf("%d: no ```sh block follows the mark", i+1)

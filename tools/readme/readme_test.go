@@ -122,6 +122,27 @@ rm DIR/copy
 	}
 }
 
+// What takes a moment is tried again, from anew.
+func TestCheckRunsUntil(t *testing.T) {
+	name := document(t, `<!-- ci: run -->
+'''sh
+n=0
+'''
+<!-- ci: run until "it's 3" -->
+'''sh
+n=$((n + 1))
+echo "it's $n"
+'''
+<!-- ci: run expect "4" -->
+'''sh
+echo $((n + 1))
+'''
+`)
+	if n, err := check(t.Context(), name); n != 3 || err != nil {
+		t.Errorf("check = %d, %v, want 3 blocks", n, err)
+	}
+}
+
 // The program that newcomers paste stays as short as the README says.
 func TestPkgReadmeIsShort(t *testing.T) {
 	text, err := os.ReadFile("../../pkg/README.md")

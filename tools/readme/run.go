@@ -69,9 +69,22 @@ func (s *shell) start(ctx context.Context) error {
 func (s *shell) script() string {
 	var text strings.Builder
 	for i, b := range s.blocks {
-		fmt.Fprintf(&text, "read -r <&3; exec >'%s' 2>&1 </dev/null\n%s\necho >&4\n", s.output(i), b.text)
+		fmt.Fprintf(&text, "read -r <&3; exec >'%s' 2>&1 </dev/null\n%s\necho >&4\n", s.output(i), b.script(s.output(i)))
 	}
 	return text.String()
+}
+
+// patience is how long a block is run until it prints what it should, in seconds.
+const patience = 20
+
+// script returns what the shell runs for a block with that output.
+func (b block) script(output string) string {
+	if !b.wait {
+		return b.text
+	}
+	want := "'" + strings.ReplaceAll(b.want, "'", `'\''`) + "'"
+	return fmt.Sprintf("SECONDS=0\nwhile\n%s\n! grep -qF -- %s '%s' && ((SECONDS < %d))\ndo sleep 0.05; done",
+		b.text, want, output, patience)
 }
 
 func (s *shell) output(i int) string { return filepath.Join(s.dir, fmt.Sprint(i)) }
