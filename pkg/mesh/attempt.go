@@ -35,7 +35,7 @@ func (c *call) unwatched(a *balance.Attempt, n int) ended {
 		ctx, cancel = context.WithDeadline(ctx, c.deadline)
 		defer cancel()
 	}
-	start := time.Now()
+	start := c.start(n)
 	trailer, err := c.send(balance.WithAttempt(ctx, a), false)
 	c.learn(a, time.Since(start), err)
 	if err != nil {
@@ -48,8 +48,8 @@ func (c *call) unwatched(a *balance.Attempt, n int) ended {
 func (c *call) watched(a *balance.Attempt, n *int) ended {
 	ctx, cancel := c.cancellable(*n)
 	defer cancel()
-	l := watch(c, a, *n, cancel)
-	start := time.Now()
+	start := c.start(*n)
+	l := watch(c, a, *n, start, cancel)
 	trailer, err := c.send(balance.WithAttempt(ctx, a), false)
 	l.end()
 	if l.cut && err != nil {
@@ -66,6 +66,14 @@ func (c *call) watched(a *balance.Attempt, n *int) ended {
 	}
 	l.release()
 	return e
+}
+
+// start returns when attempt n begins: the first one with the call.
+func (c *call) start(n int) time.Time {
+	if n == 1 {
+		return c.began
+	}
+	return time.Now()
 }
 
 // cancellable returns the context of an attempt. There is one context for the

@@ -39,6 +39,7 @@ type call struct {
 	policy     *policy.Policy // nil when it is not known
 	method     *method
 	ctx        context.Context // of the caller, with the metadata that goes on
+	began      time.Time
 	deadline   time.Time
 	ours       bool // the deadline is sooner than that of ctx
 	repeatable bool
@@ -48,8 +49,9 @@ type call struct {
 // call makes a unary call.
 func (t *target) call(ctx context.Context, name string, x exchange) error {
 	t.list(ctx)
-	p := t.policyOf(name)
-	c := &call{target: t, exchange: x, name: name, policy: p, method: t.method(name), ctx: ctx, repeatable: repeatable(ctx, p)}
+	m := t.method(name)
+	p := t.policyOf(name, m)
+	c := &call{target: t, exchange: x, name: name, policy: p, method: m, ctx: ctx, repeatable: repeatable(ctx, p)}
 	c.bound()
 	if t.mesh.config.Forward {
 		c.ctx = forward(ctx)
@@ -97,7 +99,8 @@ func (c *call) bound() {
 	if live := c.timeout(c.name); live > 0 {
 		limit = min(limit, live)
 	}
-	end := time.Now().Add(limit)
+	c.began = time.Now()
+	end := c.began.Add(limit)
 	if c.ours = !has || end.Before(deadline); c.ours {
 		deadline = end
 	}

@@ -29,7 +29,7 @@ func (l *late) hedge() {
 	a := &balance.Attempt{Idempotent: true, Tried: append(slices.Clip(c.tried), l.attempt.Chosen.Load())}
 	ctx, cancel := c.cancellable(l.number + 1)
 	l.beside = &hedge{attempt: a, cancel: cancel, done: make(chan struct{})}
-	go l.beside.run(balance.WithAttempt(ctx, a), c, l.attempt, l.cancel)
+	go l.beside.run(balance.WithAttempt(ctx, a), l)
 }
 
 // mayHedge asks for another replica, and for nobody further up who repeats calls.
@@ -38,16 +38,18 @@ func (l *late) mayHedge() bool {
 }
 
 // run makes the attempt, and ends the first one when it is answered sooner.
-func (h *hedge) run(ctx context.Context, c *call, first *balance.Attempt, cancelFirst context.CancelFunc) {
+func (h *hedge) run(ctx context.Context, l *late) {
 	defer close(h.done)
 	defer h.cancel()
 	start := time.Now()
-	_, h.err = c.send(ctx, true)
-	c.learn(h.attempt, time.Since(start), h.err)
-	if h.err == nil {
-		first.Beaten.Store(true)
-		cancelFirst()
+	_, h.err = l.call.send(ctx, true)
+	l.call.learn(h.attempt, time.Since(start), h.err)
+	if h.err != nil {
+		l.besideFailed()
+		return
 	}
+	l.attempt.Beaten.Store(true)
+	l.cancel()
 }
 
 // settle decides between an attempt that has ended and the one beside it. It waits

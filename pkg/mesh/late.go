@@ -45,6 +45,7 @@ type late struct {
 	paid    bool   // the budget has paid for the one after it
 	stopped bool   // the timer will not fire any more
 	beside  *hedge // nil as long as there is none
+	alone   bool   // the attempt beside has failed
 }
 
 var lates = sync.Pool{New: func() any {
@@ -54,12 +55,12 @@ var lates = sync.Pool{New: func() any {
 }}
 
 // watch begins to watch over attempt n of a call.
-func watch(c *call, a *balance.Attempt, n int, cancel context.CancelFunc) *late {
+func watch(c *call, a *balance.Attempt, n int, start time.Time, cancel context.CancelFunc) *late {
 	l := lates.Get().(*late)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.call, l.attempt, l.number, l.cancel = c, a, n, cancel
-	l.cutIn, l.hedgeIn = c.cutAfter(), 0
+	l.cutIn, l.hedgeIn = c.cutAfter(start), 0
 	if hedgeIn := c.hedgeAfter(); n == 1 && hedgeIn < l.cutIn {
 		l.hedgeIn = hedgeIn
 	}
@@ -77,8 +78,8 @@ func (c *call) hedgeAfter() time.Duration {
 }
 
 // cutAfter leaves at least half of the time for another attempt.
-func (c *call) cutAfter() time.Duration {
-	half := time.Until(c.deadline) / 2
+func (c *call) cutAfter(start time.Time) time.Duration {
+	half := c.deadline.Sub(start) / 2
 	p99 := c.method.latency.P99()
 	if p99 == 0 {
 		return half
@@ -100,7 +101,7 @@ func (l *late) release() {
 		return
 	}
 	l.call, l.attempt, l.cancel, l.beside = nil, nil, nil, nil
-	l.over, l.cut, l.paid, l.stopped = false, false, false, false
+	l.over, l.cut, l.paid, l.stopped, l.alone = false, false, false, false, false
 	lates.Put(l)
 }
 
@@ -119,15 +120,24 @@ func (l *late) fire() {
 	}
 }
 
-// giveUp cuts the attempt off when another one can follow, or runs already.
+// giveUp cuts the attempt off when another one can follow. As long as one runs
+// beside it, both go on: the slow one may still be the only one that is answered.
+// Its replica is blamed anyway.
 func (l *late) giveUp() {
-	if l.beside == nil {
-		if rpcserver.IsRetry(l.call.ctx) || !l.call.budget.Take() {
-			return
-		}
-		l.paid = true
-	}
-	l.cut = true
 	l.attempt.TimedOut.Store(true)
+	if l.beside != nil && !l.alone || rpcserver.IsRetry(l.call.ctx) || !l.call.budget.Take() {
+		return
+	}
+	l.cut, l.paid = true, true
 	l.cancel()
+}
+
+// besideFailed is told when the attempt beside has failed.
+func (l *late) besideFailed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.alone = true
+	if !l.over && l.attempt.TimedOut.Load() {
+		l.giveUp()
+	}
 }

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,8 +39,8 @@ type target struct {
 	subset   atomic.Int64                             // how many replicas are called at most; live as well
 	members  atomic.Pointer[membership]               // nil before the first call
 
-	mu      sync.RWMutex
-	methods map[string]*method
+	methods atomic.Pointer[map[string]*method] // replaced by a larger one under mu
+	mu      sync.Mutex
 
 	cancel context.CancelFunc // ends the tasks
 	tasks  sync.WaitGroup
@@ -47,10 +48,18 @@ type target struct {
 	retries, hedges, throttled atomic.Int64
 }
 
-// method is what was learned from the calls of one method.
+// method is what was learned from the calls of one method, and its policy.
 type method struct {
+	name     string // empty for those beyond the bound, whose policies differ
 	latency  *calls.Latency
 	throttle *calls.Throttle
+	known    atomic.Pointer[known]
+}
+
+// known is a policy, and the versions of which it was read.
+type known struct {
+	apis   *[]Methods
+	policy *policy.Policy
 }
 
 // newTarget makes the connection to a service and begins to follow its live
@@ -59,8 +68,9 @@ func newTarget(m *Mesh, service string) (*target, error) {
 	t := &target{
 		mesh: m, service: service, listed: make(chan struct{}),
 		cluster: balance.NewCluster(balance.Options{Service: service, Zone: m.config.Zone, Log: m.log, Events: m.breakers(service)}),
-		budget:  calls.NewBudget(), methods: make(map[string]*method),
+		budget:  calls.NewBudget(),
 	}
+	t.methods.Store(new(map[string]*method))
 	t.subset.Store(int64(m.config.Subset))
 	cc, err := grpc.NewClient(scheme+":///"+service, m.dialOptions(t)...)
 	if err != nil {
@@ -84,10 +94,7 @@ func (t *target) close() error {
 
 // method returns the record of a method.
 func (t *target) method(name string) *method {
-	t.mu.RLock()
-	found := t.methods[name]
-	t.mu.RUnlock()
-	if found != nil {
+	if found := (*t.methods.Load())[name]; found != nil {
 		return found
 	}
 	return t.addMethod(name)
@@ -96,14 +103,20 @@ func (t *target) method(name string) *method {
 func (t *target) addMethod(name string) *method {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.methods) >= maxMethods {
+	methods := *t.methods.Load()
+	if len(methods) >= maxMethods {
 		name = "" // of those beyond the bound
 	}
-	if found := t.methods[name]; found != nil {
+	if found := methods[name]; found != nil {
 		return found
 	}
-	made := &method{calls.NewLatency(), calls.NewThrottle()}
-	t.methods[name] = made
+	made := &method{name: name, latency: calls.NewLatency(), throttle: calls.NewThrottle()}
+	more := maps.Clone(methods)
+	if more == nil {
+		more = make(map[string]*method)
+	}
+	more[name] = made
+	t.methods.Store(&more)
 	return made
 }
 
@@ -140,17 +153,21 @@ func (t *target) list(ctx context.Context) {
 
 // policyOf returns the policy of a method, nil when it is not known. Where versions
 // differ, the most careful one counts: one that may not be called twice.
-func (t *target) policyOf(method string) *policy.Policy {
+func (t *target) policyOf(name string, m *method) *policy.Policy {
 	apis := t.apis.Load()
+	if k := m.known.Load(); k != nil && k.apis == apis && m.name == name {
+		return k.policy
+	}
 	if apis == nil {
 		return nil
 	}
 	var found *policy.Policy
 	for _, api := range *apis {
-		if p := api[method]; p != nil && (found == nil || found.Idempotent) {
+		if p := api[name]; p != nil && (found == nil || found.Idempotent) {
 			found = p
 		}
 	}
+	m.known.Store(&known{apis, found})
 	return found
 }
 
