@@ -45,7 +45,8 @@ type control struct {
 	began    time.Duration // the window
 	slow     float64       // smoothed deviation from usual
 	variance float64       // smoothed variance of the deviations
-	evidence float64       // calls since the limit was lowered
+	evidence float64       // calls since the limit was changed
+	seen     float64       // calls since the start
 	eager    bool          // the limit may double
 	resisted time.Duration // when calls were slow last
 	probe    probe
@@ -109,7 +110,7 @@ func (c *control) close(now time.Duration) window {
 	l := c.limiter
 	w := window{now: now, length: max(now-c.began, 1)}
 	w.peak, w.crowded = float64(l.peak.Swap(l.running.Load())), l.crowded.Swap(false)
-	calm := !w.crowded && c.slow < shrink
+	calm := !w.crowded && c.slow < shrink || c.calibrates()
 	var shift float64
 	for _, m := range l.methods {
 		w.gaveUp += float64(m.gaveUp.Swap(0))
@@ -135,12 +136,12 @@ func (c *control) decide(w window) {
 	case w.gaveUp > w.calls:
 		// Half of the rest is left, to find out when they are answered again.
 		if half := max(c.limit/2, float64(c.rest)/2); w.crowded && half < c.limit {
-			c.lower(half, w.now)
-			c.eager = true // it was no resistance
+			c.change(half, w.now)
+			c.eager = false
 		}
 	default:
 		c.smooth(w.tally)
-		if !c.startProbe(w) {
+		if !c.calibrates() && !c.startProbe(w) {
 			c.adjust(w, busy)
 		}
 	}
@@ -152,6 +153,13 @@ func (c *control) smooth(t tally) {
 	c.slow += (t.mean() - c.slow) * part
 	c.variance += (t.variance() - c.variance) * part
 	c.evidence += t.calls
+	c.seen += t.calls
+}
+
+// calibrates says that the server has seen too little to know what is usual. The
+// first calls to end are the shortest ones, whatever the others take.
+func (c *control) calibrates() bool {
+	return c.seen < max(2*float64(c.rest), c.needed())
 }
 
 // needed is how many calls it takes to know their mean.
@@ -170,9 +178,9 @@ func (c *control) adjust(w window, busy bool) {
 	case busy && c.slow > shrink:
 		c.shrink(w)
 	case w.crowded && c.slow < grow && c.eager:
-		c.set(2 * c.limit)
+		c.change(2*c.limit, w.now)
 	case w.crowded && c.slow < grow:
-		c.set(c.limit + max(1, c.limit/crowdedStep))
+		c.change(c.limit+max(1, c.limit/crowdedStep), w.now)
 	case busy && c.slow < grow, !busy && c.limit < float64(c.rest):
 		c.set(c.limit + step(c.limit))
 	case !busy && c.limit > max(headroom*w.peak, float64(c.rest)):
@@ -190,13 +198,13 @@ func (c *control) shrink(w window) {
 		return
 	}
 	enough := min(c.limit, w.peak) * math.Exp2((aim-c.slow)/octave)
-	c.lower(max(enough, c.limit/4), w.now)
+	c.change(max(enough, c.limit/4), w.now)
 	c.slow = aim
 }
 
-// lower sets a lower limit. What runs already began under the old one, and says
-// nothing of the new.
-func (c *control) lower(limit float64, now time.Duration) {
+// change sets another limit. What runs already began under the old one, and says
+// nothing of the new: before that has shown how it does there is no other change.
+func (c *control) change(limit float64, now time.Duration) {
 	c.set(limit)
 	c.evidence = 0
 	c.limiter.since.Store(int64(now))

@@ -106,7 +106,7 @@ func TestMixOfMethodsMayChange(t *testing.T) {
 		times := []time.Duration{time.Millisecond, 10 * time.Millisecond, time.Second}
 		s := newServer(shed.Options{}, 1000, 3, func(m int) time.Duration { return times[m] })
 		for _, mix := range [][]int{{0, 0, 0, 1, 2}, {0, 1}, {1, 2, 2}, {2}} {
-			s.offer(t, load{rate: 18, length: 30 * time.Second, timeout: 5 * time.Second, method: func() int { return mix[rand.IntN(len(mix))] }})
+			s.offer(t, load{rate: 12, length: 30 * time.Second, timeout: 5 * time.Second, method: func() int { return mix[rand.IntN(len(mix))] }})
 			if got := s.take().share(); got < 0.95 {
 				t.Errorf("of %v, %.4f were let in; %+v", mix, got, s.limiter.State())
 			}

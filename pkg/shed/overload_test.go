@@ -18,7 +18,7 @@ func overloads(t *testing.T, test func(t *testing.T, capacity int, service func(
 		capacity int
 		service  func(int) time.Duration
 	}{
-		{"4 at once", 4, steady}, {"12 at once", 12, steady}, {"10 at once, skewed", 10, skewed},
+		{"4 at once", 4, steady}, {"12 at once", 12, steady}, {"20 at once, skewed", 20, skewed},
 	} {
 		for _, times := range []float64{3, 10} {
 			t.Run(fmt.Sprintf("%s, %v times the load", s.name, times), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestOverload(t *testing.T) {
 		s := newServer(shed.Options{}, capacity, 1, service)
 		s.offer(t, load{rate: bears(capacity) * 0.7, length: 10 * time.Second})
 		before := s.take()
-		const length = 30 * time.Second
+		const length = 20 * time.Second
 		s.offer(t, load{rate: bears(capacity) * times, length: length, level: critical(0.5 / times)})
 		over := s.take()
 		s.offer(t, load{rate: bears(capacity) * 0.7, length: 5 * time.Second})

@@ -5,13 +5,14 @@
 //
 // # How the limit is found
 //
-// As in TCP Vegas, the limit grows in steps of log10(limit) while calls take as
-// long as they usually do, and shrinks when they take longer: then they wait for
-// each other inside, for processors, a lock or a database, whatever it is. Every
-// method has its own usual time, and a call counts by the ratio to that of its
-// method, so that a change in the mix of methods does not look like a change in
-// load. The mean is that of the logarithms, each held between a quarter and four
-// times: one slow method among many does not shut out the others.
+// As in TCP Vegas, the limit grows in small steps while calls take as long as they
+// usually do, and shrinks when they take longer: then they wait for each other
+// inside, for processors, a lock or a database, whatever it is. Every method has
+// its own usual time, and a call counts by the ratio to that of its method, so that
+// a change in the mix of methods does not look like a change in load. The mean is
+// that of the logarithms, each held between a quarter and four times: one slow
+// method among many does not shut out the others. How many calls it takes to know
+// the mean depends on how far they are spread.
 //
 // What is usual is learned only while nobody has to wait. Under overload it is
 // measured instead: now and then, and soon after overload has begun, half as many
@@ -24,7 +25,13 @@
 //
 // A call that was given up, because of its deadline or its caller, tells only that
 // it would have taken longer. It is never learned from. Where most end like that and
-// others wait, the limit is halved.
+// others wait, the limit is halved, down to half of Options.Rest.
+//
+// # Who waits
+//
+// A free permit goes to the most critical call that waits. While the queue stands,
+// a call waits for 10 ms at most; while it is the less critical ones that are too
+// many, for 50; in a burst, for 100. See Priority for the order among equals.
 package shed
 
 import (
