@@ -69,7 +69,8 @@ func TestOverload(t *testing.T) {
 		if got := over.only(isCritical).share(); got < 0.99 {
 			t.Errorf("%.4f of what is critical was answered", got)
 		}
-		if got := after.share(); got < 0.99 {
+		// Its first second is part of these five; TestRecovery has the rest.
+		if got := after.share(); got < 0.96 {
 			t.Errorf("afterwards, %.4f were answered", got)
 		}
 	})
