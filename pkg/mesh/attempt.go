@@ -37,7 +37,7 @@ func (c *call) unwatched(a *balance.Attempt, n int) ended {
 	}
 	start := c.start(n)
 	trailer, err := c.send(balance.WithAttempt(ctx, a), false)
-	c.learn(a, time.Since(start), err)
+	c.learn(a, time.Since(start), err, trailer)
 	if err != nil {
 		c.avoid(a)
 	}
@@ -55,7 +55,7 @@ func (c *call) watched(a *balance.Attempt, n *int) ended {
 	if l.cut && err != nil {
 		err = cutError(err)
 	}
-	c.learn(a, time.Since(start), err)
+	c.learn(a, time.Since(start), err, trailer)
 	if err != nil {
 		c.avoid(a)
 	}

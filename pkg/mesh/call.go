@@ -56,24 +56,24 @@ func (t *target) call(ctx context.Context, name string, x exchange) error {
 	if t.mesh.config.Forward {
 		c.ctx = forward(ctx)
 	}
-	t.budget.Pay()
-	if said := c.throttled(); said != nil {
-		return said.Err()
+	if err := c.throttled(); err != nil {
+		return err
 	}
+	t.budget.Pay()
 	return c.run()
 }
 
 // throttled returns what to answer for a call that is better not made, else nil.
-func (c *call) throttled() *status.Status {
+func (c *call) throttled() error {
 	if !c.method.throttle.Troubled() {
 		return nil
 	}
-	said := c.method.throttle.Refusal(c.criticality())
-	if said != nil {
+	err := c.method.throttle.Refusal(c.criticality())
+	if err != nil {
 		c.target.throttled.Add(1)
-		c.mesh.event(Event{Kind: Throttled, Service: c.service, Reason: said.Message()})
+		c.mesh.event(Event{Kind: Throttled, Service: c.service, Reason: err.Error()})
 	}
-	return said
+	return err
 }
 
 // criticality is asked for in trouble alone: reading metadata takes a copy.
@@ -152,15 +152,16 @@ func (c *call) send(ctx context.Context, spare bool) (metadata.MD, error) {
 
 // learn takes note of how an attempt went. One that was cut off took at least that
 // long: left out, it would make the usual time look shorter than it is, and ever
-// more attempts would be cut off. And no service has turned it away, nor one that
-// found no replica.
-func (c *call) learn(a *balance.Attempt, took time.Duration, err error) {
-	chosen, cut := a.Chosen.Load(), a.TimedOut.Load() || a.Beaten.Load()
-	if err == nil || cut {
+// more attempts would be cut off. One that found no replica says nothing.
+func (c *call) learn(a *balance.Attempt, took time.Duration, err error, trailer metadata.MD) {
+	if a.Chosen.Load() == nil {
+		return
+	}
+	if err == nil || a.TimedOut.Load() || a.Beaten.Load() {
 		c.method.latency.Observe(took)
 	}
-	if chosen != nil && !cut && (err != nil || c.method.throttle.Troubled()) {
-		c.method.throttle.Ended(c.criticality(), err)
+	if err != nil || c.method.throttle.Troubled() {
+		c.method.throttle.Ended(c.criticality(), err, trailer)
 	}
 }
 

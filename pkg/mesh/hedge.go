@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc/metadata"
+
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
 	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
 )
@@ -13,6 +15,7 @@ import (
 type hedge struct {
 	attempt *balance.Attempt
 	cancel  context.CancelFunc
+	began   time.Time
 	err     error
 	done    chan struct{}
 }
@@ -28,7 +31,7 @@ func (l *late) hedge() {
 	c.mesh.event(Event{Kind: Hedged, Service: c.service})
 	a := &balance.Attempt{Idempotent: true, Tried: append(slices.Clip(c.tried), l.attempt.Chosen.Load())}
 	ctx, cancel := c.cancellable(l.number + 1)
-	l.beside = &hedge{attempt: a, cancel: cancel, done: make(chan struct{})}
+	l.beside = &hedge{attempt: a, cancel: cancel, began: time.Now(), done: make(chan struct{})}
 	go l.beside.run(balance.WithAttempt(ctx, a), l)
 }
 
@@ -41,23 +44,24 @@ func (l *late) mayHedge() bool {
 func (h *hedge) run(ctx context.Context, l *late) {
 	defer close(h.done)
 	defer h.cancel()
-	start := time.Now()
-	_, h.err = l.call.send(ctx, true)
-	l.call.learn(h.attempt, time.Since(start), h.err)
-	if h.err != nil {
-		l.besideFailed()
-		return
+	var trailer metadata.MD
+	trailer, h.err = l.call.send(ctx, true)
+	l.call.learn(h.attempt, time.Since(h.began), h.err, trailer)
+	if h.err == nil {
+		l.attempt.Beaten.Store(true)
+		l.cancel()
 	}
-	l.attempt.Beaten.Store(true)
-	l.cancel()
 }
 
 // settle decides between an attempt that has ended and the one beside it. It waits
 // for that one, so that nobody writes into an answer that was given away.
 func (l *late) settle(e ended) ended {
 	h := l.beside
-	if e.Err == nil {
+	switch {
+	case e.Err == nil:
 		h.cancel() // and not Beaten: it had less time
+	case e.paid:
+		defer h.giveUp(l.cutIn).Stop()
 	}
 	<-h.done
 	switch {
@@ -72,4 +76,13 @@ func (l *late) settle(e ended) ended {
 	l.call.avoid(h.attempt)
 	e.Attempt++
 	return e
+}
+
+// giveUp cuts a hedge off that takes as long as the attempt beside which it was
+// made. The budget has paid for the one that follows.
+func (h *hedge) giveUp(cutIn time.Duration) *time.Timer {
+	return time.AfterFunc(time.Until(h.began.Add(cutIn)), func() {
+		h.attempt.TimedOut.Store(true)
+		h.cancel()
+	})
 }

@@ -20,6 +20,8 @@ const (
 	// the calls of its method take, and not before 50 ms.
 	soonestCut = 50 * time.Millisecond
 	cutFactor  = 3
+	// soonestBlindCut is the same for a method of which little is known.
+	soonestBlindCut = 500 * time.Millisecond
 )
 
 // late watches over an attempt that may be repeated. When it takes longer than
@@ -45,12 +47,11 @@ type late struct {
 	paid    bool   // the budget has paid for the one after it
 	stopped bool   // the timer will not fire any more
 	beside  *hedge // nil as long as there is none
-	alone   bool   // the attempt beside has failed
 }
 
 var lates = sync.Pool{New: func() any {
 	l := new(late)
-	l.timer = time.AfterFunc(math.MaxInt64, l.fire)
+	l.timer = time.AfterFunc(never, l.fire)
 	return l
 }}
 
@@ -77,15 +78,23 @@ func (c *call) hedgeAfter() time.Duration {
 	return max(soonestHedge, p95)
 }
 
-// cutAfter leaves at least half of the time for another attempt.
+// cutAfter leaves enough time for another attempt: as long as such calls usually
+// take. Where there is none, the attempt is not cut off. As long as little is
+// known, it gets half of the time, and all of it when one took as long before.
 func (c *call) cutAfter(start time.Time) time.Duration {
-	half := c.deadline.Sub(start) / 2
-	p99 := c.method.latency.P99()
-	if p99 == 0 {
-		return half
+	left := c.deadline.Sub(start)
+	cut, usual := max(soonestBlindCut, left/2), c.method.latency.Longest()
+	if p99 := c.method.latency.P99(); p99 > 0 {
+		cut, usual = max(soonestCut, cutFactor*p99), c.method.latency.P95()
 	}
-	return min(half, max(soonestCut, cutFactor*p99))
+	if left-cut <= usual {
+		return never
+	}
+	return cut
 }
+
+// never is longer than any call.
+const never = time.Duration(math.MaxInt64)
 
 // end stops the watch. Nothing of it changes any more.
 func (l *late) end() {
@@ -101,7 +110,7 @@ func (l *late) release() {
 		return
 	}
 	l.call, l.attempt, l.cancel, l.beside = nil, nil, nil, nil
-	l.over, l.cut, l.paid, l.stopped, l.alone = false, false, false, false, false
+	l.over, l.cut, l.paid, l.stopped = false, false, false, false
 	lates.Put(l)
 }
 
@@ -120,24 +129,12 @@ func (l *late) fire() {
 	}
 }
 
-// giveUp cuts the attempt off when another one can follow. As long as one runs
-// beside it, both go on: the slow one may still be the only one that is answered.
-// Its replica is blamed anyway.
+// giveUp cuts the attempt off when another one can follow.
 func (l *late) giveUp() {
-	l.attempt.TimedOut.Store(true)
-	if l.beside != nil && !l.alone || rpcserver.IsRetry(l.call.ctx) || !l.call.budget.Take() {
+	l.attempt.TimedOut.Store(true) // its replica is blamed in any case
+	if rpcserver.IsRetry(l.call.ctx) || !l.call.budget.Take() {
 		return
 	}
 	l.cut, l.paid = true, true
 	l.cancel()
-}
-
-// besideFailed is told when the attempt beside has failed.
-func (l *late) besideFailed() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.alone = true
-	if !l.over && l.attempt.TimedOut.Load() {
-		l.giveUp()
-	}
 }

@@ -48,6 +48,7 @@ type control struct {
 	evidence float64       // calls since the limit was changed
 	seen     float64       // calls since the start
 	eager    bool          // the limit may double
+	proved   bool          // an experiment has shown that fewer calls at once are faster
 	resisted time.Duration // when calls were slow last
 	probe    probe
 }
@@ -134,11 +135,7 @@ func (c *control) decide(w window) {
 	case c.probe.running:
 		c.watchProbe(w)
 	case w.gaveUp > w.calls:
-		// Half of the rest is left, to find out when they are answered again.
-		if half := max(c.limit/2, float64(c.rest)/2); w.crowded && half < c.limit {
-			c.change(half, w.now)
-			c.eager = false
-		}
+		c.halve(w)
 	default:
 		c.smooth(w.tally)
 		if !c.calibrates() && !c.startProbe(w) {
@@ -146,6 +143,21 @@ func (c *control) decide(w window) {
 		}
 	}
 }
+
+// halve lowers the limit where most calls are given up, or raises it to half of the
+// rest, which is left to find out when they are answered again: what was shown
+// before that was shown of a server that answered.
+func (c *control) halve(w window) {
+	half := min(max(c.limit/2, c.floor()), float64(c.max))
+	if !w.crowded || half == c.limit {
+		return
+	}
+	c.change(half, w.now)
+	c.eager, c.proved = false, false
+}
+
+// floor is what the limit is never lowered below for a mere belief.
+func (c *control) floor() float64 { return max(float64(c.rest)/2, float64(c.min)) }
 
 // smooth takes the calls of a window into the running means.
 func (c *control) smooth(t tally) {
@@ -172,7 +184,7 @@ func (c *control) adjust(w window, busy bool) {
 	if c.slow >= grow {
 		c.eager, c.resisted = false, w.now
 	} else if w.now-c.resisted > quiet {
-		c.eager = true
+		c.eager, c.proved = true, false
 	}
 	switch {
 	case busy && c.slow > shrink:
@@ -192,13 +204,19 @@ func (c *control) adjust(w window, busy bool) {
 func step(limit float64) float64 { return max(1, math.Log10(limit)) }
 
 // shrink lowers the limit to where nobody should wait long: by Little's law as many
-// calls run as there is throughput times latency, and throughput stays.
+// calls run as there is throughput times latency, and throughput stays. Where the
+// machine is short of processors calls are slow however few run, and fewer would only
+// be less work done: so below the floor it takes an experiment.
 func (c *control) shrink(w window) {
-	if c.evidence < c.needed() || c.limit <= float64(c.min) {
+	least := float64(c.min)
+	if !c.proved {
+		least = c.floor()
+	}
+	if c.evidence < c.needed() || c.limit <= least {
 		return
 	}
 	enough := min(c.limit, w.peak) * math.Exp2((aim-c.slow)/octave)
-	c.change(max(enough, c.limit/4), w.now)
+	c.change(max(enough, c.limit/4, least), w.now)
 	c.slow = aim
 }
 

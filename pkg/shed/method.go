@@ -50,10 +50,10 @@ func (m *Method) TryAcquire() bool {
 }
 
 // Wait queues for a permit, and says whether there was one in time. More critical
-// calls overtake. It waits no longer than the queue allows, 10 ms under steady
-// overload and 100 ms in a burst, nor than patience or ctx.
+// calls overtake. It waits no longer than the queue allows, which the package's
+// comment describes, nor than patience or ctx.
 func (m *Method) Wait(ctx context.Context, p Priority, patience time.Duration) bool {
-	return m.limiter.wait(ctx, p, patience)
+	return m.limiter.wait(ctx, caller{p, patience, m.Usual()})
 }
 
 // Release gives a permit back that was got at start, and notes how the call ended.

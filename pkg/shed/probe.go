@@ -9,7 +9,8 @@ import (
 const (
 	// The first experiment comes a second after overload has begun, and another one a
 	// second after each that has found something; else there is one in some 10 s, as
-	// BBR looks for the shortest round trip. It takes two seconds at most.
+	// BBR looks for the shortest round trip. It takes two seconds at most, and where
+	// fewer calls end than tell anything, ten.
 	soonProbe, nextProbe, longestProbe = time.Second, 10 * time.Second, 2 * time.Second
 	// leastProbed is how many calls it takes to learn anything.
 	leastProbed = 5
@@ -25,12 +26,17 @@ type probe struct {
 }
 
 // startProbe begins an experiment when calls wait, and when the last change of the
-// limit has taken effect; it says whether it does.
+// limit has taken effect, or was long ago: where few calls end it is the way out. It
+// says whether it does.
 func (c *control) startProbe(w window) bool {
 	if !w.crowded {
 		c.probe.next = w.now + soonProbe
 	}
-	if w.now < c.probe.next || c.evidence < c.needed() {
+	enough := c.needed()
+	if w.now-time.Duration(c.limiter.since.Load()) > nextProbe {
+		enough = leastProbed
+	}
+	if w.now < c.probe.next || c.evidence < enough {
 		return false
 	}
 	c.probe = probe{running: true, began: w.now}
@@ -43,10 +49,13 @@ func (c *control) startProbe(w window) bool {
 func (c *control) watchProbe(w window) {
 	p := &c.probe
 	p.add(w.tally)
-	if p.calls < c.needed() && w.now-p.began < longestProbe && w.gaveUp <= w.calls {
+	if p.calls < c.needed() && w.now-p.began < p.longest() && w.gaveUp <= w.calls {
 		return
 	}
 	before := c.slow
+	if p.calls >= leastProbed {
+		c.proved = before-p.mean() > grow
+	}
 	for _, m := range c.limiter.methods {
 		m.move(c.concluded(m.probed))
 		m.probed = tally{}
@@ -58,6 +67,14 @@ func (c *control) watchProbe(w window) {
 	}
 	c.evidence = 0
 	c.probe = probe{next: w.now + pause}
+}
+
+// longest is how long the experiment may take.
+func (p *probe) longest() time.Duration {
+	if p.calls < leastProbed {
+		return nextProbe
+	}
+	return longestProbe
 }
 
 // concluded is how much of a deviation is believed: the more calls there were and

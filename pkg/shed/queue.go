@@ -14,9 +14,16 @@ import (
 const (
 	// target and interval are those of CoDel as Facebook uses it for servers (Maurer,
 	// "Fail at scale", 2015), with twice its target: a queue that has stood for 100 ms
-	// is no burst, and whoever waits in it for 10 ms is refused.
+	// is no burst, and whoever waits in it for 10 ms is refused, or for as long as a
+	// call takes: before that nobody may have ended.
 	target   = 10 * time.Millisecond
 	interval = 100 * time.Millisecond
+	// A critical call with nobody less critical to refuse is better answered late: it
+	// waits for 100 ms or two turns, but for a quarter of its time at most.
+	turns, lateShare = 2, 4
+	// stalled is how late a timer is when the whole process stood still: nobody who
+	// runs could end meanwhile, and so nobody who waits has waited in vain.
+	stalled = 5 * time.Millisecond
 	// spared is how long calls may wait of which there are not too many, while less
 	// critical ones are refused: five turns of a server that ends a call in 10 ms.
 	spared = 50 * time.Millisecond
@@ -82,32 +89,47 @@ type waiter struct {
 	ready    chan bool
 }
 
-func (l *Limiter) wait(ctx context.Context, p Priority, patience time.Duration) bool {
+// caller is a call that comes to wait.
+type caller struct {
+	Priority
+	patience time.Duration
+	usual    time.Duration // of its method
+}
+
+func (l *Limiter) wait(ctx context.Context, c caller) bool {
 	l.crowded.Store(true)
-	w, longest := l.enqueue(p)
+	began := time.Now()
+	w, longest := l.enqueue(c, began)
 	if w == nil {
 		return false
 	}
-	timer := time.NewTimer(min(longest, patience))
+	longest = min(longest, c.patience)
+	timer := time.NewTimer(longest)
 	defer timer.Stop()
-	select {
-	case admitted := <-w.ready:
-		return admitted
-	case <-timer.C:
-	case <-ctx.Done():
+	for again := false; ; again = true {
+		select {
+		case admitted := <-w.ready:
+			return admitted
+		case <-timer.C:
+			waited := time.Since(began)
+			if again || waited < longest+stalled || waited >= c.patience {
+				return l.leave(w)
+			}
+			timer.Reset(min(longest, c.patience-waited))
+		case <-ctx.Done():
+			return l.leave(w)
+		}
 	}
-	return l.leave(w)
 }
 
 // enqueue finds a place, and says how long the call may wait there. In a full
 // queue a less critical call makes room; when there is none, the result is nil.
-func (l *Limiter) enqueue(p Priority) (*waiter, time.Duration) {
-	q := &l.queue
-	now := time.Now()
+func (l *Limiter) enqueue(c caller, now time.Time) (*waiter, time.Duration) {
+	q, p := &l.queue, c.Priority
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.note(p, now)
-	longest := target
+	longest := c.longest()
 	switch {
 	case q.spares(p, now):
 		longest, p = spared, p.equal()
@@ -123,6 +145,15 @@ func (l *Limiter) enqueue(p Priority) (*waiter, time.Duration) {
 	q.add(w)
 	l.serve(now) // a permit may have become free just before
 	return w, longest
+}
+
+// longest is how long a call waits in a queue that stands.
+func (c caller) longest() time.Duration {
+	turn := min(max(c.usual, target), interval)
+	if c.class() < int(criticality.Critical-criticality.Sheddable) {
+		return turn
+	}
+	return max(turn, min(max(turns*c.usual, interval), c.patience/lateShare))
 }
 
 // leave ends a wait, and says whether the permit came at the last moment.

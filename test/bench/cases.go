@@ -16,6 +16,9 @@ type Case struct {
 	Callers int `json:"callers"`
 	// ReplyBytes is the size of the text in an answer.
 	ReplyBytes int `json:"reply_bytes"`
+	// Windows gives plain the fixed windows that the mesh has: what is left then is
+	// the price of what the mesh does, without what it saves.
+	Windows bool `json:"windows,omitempty"`
 }
 
 // The sizes of answers: a record, and a page of them.
@@ -47,7 +50,11 @@ func (c Case) client() string {
 
 // String is the name of the case, as --only takes it.
 func (c Case) String() string {
-	return fmt.Sprintf("%s/replicas=%d/callers=%d/reply=%d", c.client(), c.Replicas, c.Callers, c.ReplyBytes)
+	name := fmt.Sprintf("%s/replicas=%d/callers=%d/reply=%d", c.client(), c.Replicas, c.Callers, c.ReplyBytes)
+	if c.Windows {
+		name += "/windows"
+	}
+	return name
 }
 
 // A Contender answers the calls of a case.

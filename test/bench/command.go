@@ -38,6 +38,7 @@ var errBars = errors.New("not all bars were met")
 type settings struct {
 	Options
 	only    *regexp.Regexp
+	windows bool
 	json    bool
 	out     string
 	profile string
@@ -49,7 +50,11 @@ func run(ctx context.Context, args []string, out, progress io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	cases := slices.DeleteFunc(Cases(), func(c Case) bool { return !s.only.MatchString(c.String()) })
+	cases := Cases()
+	for i := range cases {
+		cases[i].Windows = s.windows
+	}
+	cases = slices.DeleteFunc(cases, func(c Case) bool { return !s.only.MatchString(c.String()) })
 	if len(cases) == 0 {
 		return fmt.Errorf("--only: no case matches %q, they are %v", s.only, Cases())
 	}
@@ -106,10 +111,11 @@ func parse(args []string, output io.Writer) (*settings, error) {
 	s := new(settings)
 	flags := flag.NewFlagSet("bench-mesh", flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.IntVar(&s.Pairs, "pairs", 40, "how often each case is measured on all contenders")
-	flags.DurationVar(&s.Window, "window", 250*time.Millisecond, "how long one of them is measured at a time")
+	flags.IntVar(&s.Pairs, "pairs", 100, "how often each case is measured on all contenders")
+	flags.DurationVar(&s.Window, "window", 100*time.Millisecond, "how long one of them is measured at a time")
 	flags.Uint64Var(&s.Seed, "seed", rand.Uint64(), "chooses the order within each pair")
 	only := flags.String("only", "", "measure the cases that this regular expression matches")
+	flags.BoolVar(&s.windows, "windows", false, "give plain the fixed windows of the mesh as well")
 	flags.IntVar(&s.picks, "picks", 6, "how often the choice of an endpoint is measured; 0 for never")
 	flags.BoolVar(&s.json, "json", false, "print one JSON object")
 	flags.StringVar(&s.out, "out", "", "also write the samples to a file for benchstat")

@@ -14,6 +14,12 @@ import (
 	recipesv1 "github.com/fairlead-mesh/fairlead/test/gen/go/acme/recipes/v1"
 )
 
+// The windows of the mesh.
+const (
+	streamWindow = 256 << 10
+	connWindow   = 1 << 20
+)
+
 // openPlain is what a team has that uses grpc-go as it comes, with the same
 // certificates.
 func openPlain(a *mtls.Authority, c Case) (_ *stand, err error) {
@@ -26,17 +32,22 @@ func openPlain(a *mtls.Authority, c Case) (_ *stand, err error) {
 	addresses := manual.NewBuilderWithScheme("bench")
 	var state resolver.State
 	for range c.Replicas {
-		address, err := servers.add(a, newKitchen(c))
+		address, err := servers.add(a, c)
 		if err != nil {
 			return nil, err
 		}
 		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
 	}
 	addresses.InitialState(state)
-	cc, err := grpc.NewClient("bench:///"+part,
+	options := []grpc.DialOption{
 		grpc.WithResolvers(addresses),
 		grpc.WithTransportCredentials(credentials.NewTLS(mtls.ClientConfig(a.Part("client"), mtls.ID(part)))),
-		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"`+plainBalancer(c)+`":{}}]}`))
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"` + plainBalancer(c) + `":{}}]}`),
+	}
+	if c.Windows {
+		options = append(options, grpc.WithInitialWindowSize(streamWindow), grpc.WithInitialConnWindowSize(connWindow))
+	}
+	cc, err := grpc.NewClient("bench:///"+part, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,13 +89,17 @@ type plainServers struct {
 }
 
 // add starts a server and returns its address.
-func (s *plainServers) add(a *mtls.Authority, k *kitchen) (string, error) {
+func (s *plainServers) add(a *mtls.Authority, c Case) (string, error) {
 	lis, err := listen()
 	if err != nil {
 		return "", err
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(mtls.ServerConfig(a.Part(part)))))
-	recipesv1.RegisterRecipesServiceServer(server, k)
+	options := []grpc.ServerOption{grpc.Creds(credentials.NewTLS(mtls.ServerConfig(a.Part(part))))}
+	if c.Windows {
+		options = append(options, grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow))
+	}
+	server := grpc.NewServer(options...)
+	recipesv1.RegisterRecipesServiceServer(server, newKitchen(c))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(lis) }()
 	s.stops = append(s.stops, func() error {

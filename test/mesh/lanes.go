@@ -215,16 +215,23 @@ func compacted(lasts time.Duration) func(context.Context, *mix19) error {
 	}
 }
 
-// darken draws a time in which all replicas fail. Nothing is expected of calls then.
+// darken draws a time in which all replicas fail that are well. Nothing is expected of
+// calls then.
 func darken(random *rand.Rand) deed {
 	lasts := between(random, 5*time.Second, 15*time.Second)
 	return deed{"all replicas fail", lasts, func(ctx context.Context, n *mix19) error {
 		began := time.Now()
-		n.tellAll(ctx, echo.Behaviour{Delay: callTime, Fail: "UNAVAILABLE", FailPercent: 100})
+		for i := range n.Nodes {
+			if n.settled(i, 0) { // one that hangs would begin to fail when it is all over
+				n.tell(ctx, i, echo.Behaviour{Delay: callTime, Fail: "UNAVAILABLE", FailPercent: 100})
+			}
+		}
 		if err := lab.Pause(ctx, lasts); err != nil {
 			return err
 		}
-		n.tellAll(ctx, echo.Behaviour{Delay: callTime})
+		for i := range n.Nodes {
+			n.tell(ctx, i, echo.Behaviour{Delay: callTime})
+		}
 		n.mu.Lock()
 		n.dark = append(n.dark, span{began, time.Now()})
 		n.mu.Unlock()
@@ -232,11 +239,12 @@ func darken(random *rand.Rand) deed {
 	}}
 }
 
-// tellAll tells those replicas that can hear just now.
-func (n *mix19) tellAll(ctx context.Context, b echo.Behaviour) {
-	for _, node := range n.Nodes {
-		telling, cancel := context.WithTimeout(ctx, time.Second)
-		node.Behave(telling, b) // it may be dead or hang: another lane sees to that
-		cancel()
+// tell tells a replica how to treat calls. One that hangs hears it later; to one that
+// is dead it does not matter, since it has forgotten when it starts again.
+func (n *mix19) tell(ctx context.Context, i int, b echo.Behaviour) {
+	ctx, cancel := context.WithTimeout(ctx, lab.Patience)
+	defer cancel()
+	if err := n.Nodes[i].Behave(ctx, b); err != nil {
+		n.say(time.Now(), fmt.Sprintf("replica %d has not heard it: %v", i+1, err))
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fairlead-mesh/fairlead/test/mesh/lab"
-	"github.com/fairlead-mesh/fairlead/test/mesh/load"
 )
 
 // Bars of the nemesis.
@@ -18,6 +17,7 @@ const (
 	barDrained    = "latest call after a goodbye was heard"
 	barAttempts   = "attempts, against calls"
 	barShare      = "replicas without half their share 60 s after the end"
+	barBreakers   = "breakers that are not closed 60 s after the end"
 	barExit       = "replicas that have not ended with 0"
 )
 
@@ -29,7 +29,7 @@ const nemesisRate = 500
 var nemesis = Scenario{
 	Number: 19, Name: "a random mix of all of it",
 	Bars: []Bar{
-		{What: barFailed}, {What: barRegistered}, {What: barExit}, {What: barShare},
+		{What: barFailed}, {What: barRegistered}, {What: barExit}, {What: barShare}, {What: barBreakers},
 		{What: barDrained, Limit: 2, Unit: "s"},
 		{What: barAttempts, Limit: 1.2, Unit: "x"},
 	},
@@ -232,106 +232,4 @@ func (n *mix19) watch(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// calmTime is how long all must be well for everybody to have a share again.
-const calmTime = 60 * time.Second
-
-// judge looks back on all calls.
-func (n *mix19) judge(ctx context.Context) error {
-	if n.uneven {
-		if err := n.Etcd.SetLive(ctx, n.plan.Service, "weights="); err != nil {
-			return err
-		}
-	}
-	end := time.Now()
-	n.progress.Say("19  calm")
-	unshared, err := n.shared(ctx, end)
-	if err != nil {
-		return err
-	}
-	s, err := n.load.Window(ctx, n.from, end)
-	if err != nil {
-		return err
-	}
-	n.note("things done", float64(len(n.acts)), "")
-	n.note("calls", float64(s.Calls), "")
-	n.measure(barFailed, float64(n.failures(end)))
-	if writes := s.Classes["write"]; writes != nil {
-		n.note("failed writes", float64(writes.Failed), "")
-	}
-	n.note("items of streams", float64(s.Items), "")
-	n.note("items of streams that were lost or doubled", float64(s.Lost), "")
-	n.measure(barRegistered, float64(len(n.missing)))
-	n.measure(barDrained, n.late.Seconds())
-	n.measure(barExit, float64(n.exits))
-	n.measure(barAttempts, float64(load.Total(s.Attempts)-s.Resumed)/float64(s.Calls))
-	n.measure(barShare, float64(unshared))
-	return nil
-}
-
-// failures counts the reads that failed although a replica was well, and tells what
-// went on at the time.
-func (n *mix19) failures(end time.Time) int {
-	sum := 0
-	for _, s := range n.load.Slots(n.from, end) {
-		at := time.UnixMilli(s.At)
-		c := s.Classes["read"]
-		if c == nil || n.inTheDark(at) {
-			continue
-		}
-		failed := load.Total(c.Codes) - c.Codes[load.OK]
-		if sum += failed; failed > 0 {
-			n.evidence(fmt.Sprintf("at %.1f s %v %q while: %s", at.Sub(n.from).Seconds(), c.Codes, c.Errors, n.during(at)))
-		}
-	}
-	return sum
-}
-
-// inTheDark says whether calls that begin at a time may meet no replica that is well.
-func (n *mix19) inTheDark(at time.Time) bool {
-	for _, d := range n.dark {
-		if at.After(d.from.Add(-deadline)) && at.Before(d.to.Add(3*time.Second)) {
-			return true
-		}
-	}
-	return false
-}
-
-// during lists what was going on at a time, and shortly before.
-func (n *mix19) during(at time.Time) string {
-	text := ""
-	for _, a := range n.acts {
-		if at.After(a.from.Add(-deadline)) && at.Before(a.to.Add(5*time.Second)) {
-			text += fmt.Sprintf("[%s, since %.1f s] ", a.text, a.from.Sub(n.from).Seconds())
-		}
-	}
-	return text
-}
-
-// shared waits until every replica has at least half of its share of the attempts,
-// and says how many have not when it is too late.
-func (n *mix19) shared(ctx context.Context, from time.Time) (int, error) {
-	for {
-		to := time.Now()
-		s, err := n.load.Window(ctx, to.Add(-2*time.Second), to)
-		if err != nil {
-			return 0, err
-		}
-		without := 0
-		for _, node := range n.Nodes {
-			if s.Attempts[node.Address]*len(n.Nodes)*2 < load.Total(s.Attempts) {
-				without++
-			}
-		}
-		if without == 0 {
-			n.note("all have half their share again after", time.Since(from).Seconds(), "s")
-		}
-		if without == 0 || time.Since(from) > calmTime {
-			return without, nil
-		}
-		if err := lab.Pause(ctx, time.Second); err != nil {
-			return 0, err
-		}
-	}
 }

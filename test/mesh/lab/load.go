@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protojson"
+
+	meshv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/mesh/v1"
 	"github.com/fairlead-mesh/fairlead/test/harness"
 	"github.com/fairlead-mesh/fairlead/test/mesh/load"
 )
@@ -66,6 +69,26 @@ func (g *Load) Stats(ctx context.Context, gc bool) (s load.Stats, err error) {
 		what += "?gc"
 	}
 	return s, g.Control.Ask(ctx, what, &s)
+}
+
+// View asks what it sees of a service, nil when it has not called it.
+func (g *Load) View(ctx context.Context, service string) (*meshv1.ServiceView, error) {
+	ctx, cancel := context.WithTimeout(ctx, statsTime)
+	defer cancel()
+	var text json.RawMessage
+	if err := g.Control.Ask(ctx, "view", &text); err != nil {
+		return nil, err
+	}
+	v := new(meshv1.View)
+	if err := protojson.Unmarshal(text, v); err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	for _, s := range v.GetServices() {
+		if s.GetService() == service {
+			return s, nil
+		}
+	}
+	return nil, nil
 }
 
 // Window sums up the calls that were to begin between two times, once all of them

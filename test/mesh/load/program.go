@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/host"
@@ -74,6 +75,7 @@ func start(h *host.Host, c *Config, out io.Writer) (host.Stopper, error) {
 	routes := http.NewServeMux()
 	routes.Handle("POST /plan", control.Take(r.generator.follow))
 	routes.Handle("GET /stats", control.Give(func() Stats { return Stats{control.Measure(), r.generator.outstanding.Load()} }))
+	routes.Handle("GET /view", control.Give(r.view))
 	if r.control, err = control.Serve(c.Control, routes); err != nil {
 		return nil, errors.Join(err, r.mesh.Close(context.Background()))
 	}
@@ -81,6 +83,16 @@ func start(h *host.Host, c *Config, out io.Writer) (host.Stopper, error) {
 	ctx, r.stop = context.WithCancel(context.Background())
 	r.task.Go(func() { r.write(ctx) })
 	return r, nil
+}
+
+// view is what the generator sees of the mesh, as "fairlead status" shows it.
+func (r *running) view() json.RawMessage {
+	b, err := protojson.Marshal(r.mesh.View())
+	if err != nil {
+		r.mesh.Logger().Error("no view", "error", err)
+		return json.RawMessage("{}")
+	}
+	return b
 }
 
 // write writes the slots as they are over; also those in which nothing happened, so

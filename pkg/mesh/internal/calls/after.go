@@ -78,10 +78,13 @@ func (e Ended) mayRepeat() bool {
 	return false
 }
 
+// longestPushback is more than any caller waits: a minute, in milliseconds.
+const longestPushback = 60_000
+
 // pushback reads what a server said. What is no number means no, as gRPC has it.
 func pushback(text string) (time.Duration, bool) {
 	ms, err := strconv.Atoi(text)
-	if err != nil || ms < 0 {
+	if err != nil || ms < 0 || ms > longestPushback {
 		return 0, false
 	}
 	return time.Duration(ms) * time.Millisecond, true

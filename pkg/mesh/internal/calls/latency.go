@@ -33,7 +33,7 @@ type Latency struct {
 
 type histogram [perOctave * octaves]atomic.Uint32
 
-type quantiles struct{ p50, p95, p99 time.Duration }
+type quantiles struct{ p50, p95, p99, longest time.Duration }
 
 // NewLatency returns a Latency without samples.
 func NewLatency() *Latency {
@@ -50,6 +50,9 @@ func (l *Latency) Observe(d time.Duration) {
 		l.begin(g, g-was > 1)
 	}
 	l.halves[g&1][bucketOf(d)].Add(1)
+	if d > l.known.Load().longest {
+		l.next.Store(0) // the longest call counts at once, also when it is the first
+	}
 	if due := l.next.Load(); int64(now) >= due && l.next.CompareAndSwap(due, int64(now+refresh)) {
 		l.refresh()
 	}
@@ -79,6 +82,9 @@ func (l *Latency) P95() time.Duration { return l.known.Load().p95 }
 // P99 is like P50.
 func (l *Latency) P99() time.Duration { return l.known.Load().p99 }
 
+// Longest returns how long the longest call took, also when little is known.
+func (l *Latency) Longest() time.Duration { return l.known.Load().longest }
+
 func (l *Latency) refresh() {
 	var counts [perOctave * octaves]uint64
 	var total uint64
@@ -86,11 +92,14 @@ func (l *Latency) refresh() {
 		counts[i] = uint64(l.halves[0][i].Load()) + uint64(l.halves[1][i].Load())
 		total += counts[i]
 	}
+	longest := quantile(&counts, total, 1)
 	if total < enough {
+		before := l.known.Load()
+		l.known.Store(&quantiles{before.p50, before.p95, before.p99, longest})
 		return
 	}
 	l.known.Store(&quantiles{
-		p50: quantile(&counts, total, 0.50), p95: quantile(&counts, total, 0.95), p99: quantile(&counts, total, 0.99),
+		quantile(&counts, total, 0.50), quantile(&counts, total, 0.95), quantile(&counts, total, 0.99), longest,
 	})
 }
 

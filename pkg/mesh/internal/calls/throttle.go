@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/fairlead-mesh/fairlead/pkg/errs"
+	errorsv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/errors/v1"
 	policyv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/policy/v1"
 )
 
@@ -52,7 +55,7 @@ type level struct {
 	counts   window // first counts what was asked for, then counts what was accepted
 	lately   window // first counts what was made, then counts what was accepted
 	troubled atomic.Bool
-	last     atomic.Pointer[status.Status] // what the service said when it turned one away
+	last     atomic.Uint32 // the code of the last call that was turned away
 }
 
 // NewThrottle returns a throttle that lets everything pass.
@@ -62,16 +65,25 @@ func NewThrottle() *Throttle { return new(Throttle) }
 // not, Refusal and Ended have nothing to do for a call that ended well.
 func (t *Throttle) Troubled() bool { return t.troubled.Load() }
 
-// Refusal returns nil for a call that is to be made, and else what the service has
-// last answered instead.
-func (t *Throttle) Refusal(c policyv1.Criticality) *status.Status {
+// Refusal returns nil for a call that is to be made, and else what to answer
+// instead: the code that the service has last answered, and nothing else of that
+// answer, which was somebody else's.
+func (t *Throttle) Refusal(c policyv1.Criticality) error {
 	l := t.levels[index(c)].Load()
 	if l == nil || !l.troubled.Load() || rand.Float64() >= l.share() {
 		return nil
 	}
 	l.counts.now().first.Add(1) // as in the book: what is left out counts as asked
-	return l.last.Load()
+	const text = "the service turns most calls away; try again later"
+	if codes.Code(l.last.Load()) == codes.Unavailable {
+		return errs.Unavailable(errorsv1.Reason_REASON_UNAVAILABLE, text).RetryAfter(retryAfter())
+	}
+	return errs.Limited(errorsv1.Reason_REASON_OVERLOADED, text).RetryAfter(retryAfter())
 }
+
+// retryAfter is when the window may look otherwise, and differs from caller to
+// caller, so that they do not come back together.
+func retryAfter() time.Duration { return time.Second + rand.N(time.Second) }
 
 // Share returns the share of calls that are left out, from 0 to 0.9.
 func (t *Throttle) Share(c policyv1.Criticality) float64 {
@@ -81,9 +93,15 @@ func (t *Throttle) Share(c policyv1.Criticality) float64 {
 	return 0
 }
 
-// Ended counts an attempt by the error that it ended with.
-func (t *Throttle) Ended(c policyv1.Criticality, err error) {
-	away := turnedAway(err)
+// Ended counts an attempt by how it ended. What its caller gave up says nothing of
+// the service and is not counted: neither what was cancelled nor what had too
+// little time, or one impatient caller would shut out all others.
+func (t *Throttle) Ended(c policyv1.Criticality, err error, trailer metadata.MD) {
+	code := status.Code(err)
+	if code == codes.Canceled || code == codes.DeadlineExceeded {
+		return
+	}
+	away := turnedAway(code, trailer)
 	l := t.levels[index(c)].Load()
 	if l == nil {
 		if !away {
@@ -93,7 +111,7 @@ func (t *Throttle) Ended(c policyv1.Criticality, err error) {
 		l = t.levels[index(c)].Load()
 	}
 	if away {
-		l.last.Store(status.Convert(err))
+		l.last.Store(uint32(code))
 		l.troubled.Store(true)
 		t.troubled.Store(true)
 	}
@@ -158,13 +176,10 @@ func (l *level) relax() bool {
 	return true
 }
 
-// turnedAway says whether an error means that the service cannot take more. An
-// answer, also one that the caller does not like, means that it can; so does
-// INTERNAL, with which a handler fails for one request and not for the next.
-func turnedAway(err error) bool {
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
-		return true
-	}
-	return false
+// turnedAway says whether an answer means that the service cannot take more: that
+// it is away, or that its server refused the call before a handler saw it. A
+// handler's RESOURCE_EXHAUSTED is a quota of whoever calls, and its INTERNAL a
+// failure for one request and not for the next.
+func turnedAway(code codes.Code, trailer metadata.MD) bool {
+	return code == codes.Unavailable || code == codes.ResourceExhausted && len(trailer.Get(Unprocessed)) > 0
 }
