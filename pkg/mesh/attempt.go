@@ -21,7 +21,7 @@ type ended struct {
 // attempt makes attempt n, and counts n up when it has made another one beside.
 func (c *call) attempt(n *int) ended {
 	a := &balance.Attempt{Idempotent: c.repeatable, Tried: c.tried}
-	if !c.repeatable || *n == calls.MaxAttempts {
+	if !c.repeatable {
 		return c.unwatched(a, *n)
 	}
 	return c.watched(a, n)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
+	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/calls"
 	"github.com/fairlead-mesh/fairlead/pkg/rpcserver"
 )
 
@@ -62,7 +63,11 @@ func watch(c *call, a *balance.Attempt, n int, start time.Time, cancel context.C
 	defer l.mu.Unlock()
 	l.call, l.attempt, l.number, l.cancel = c, a, n, cancel
 	l.cutIn, l.hedgeIn = c.cutAfter(start), 0
-	if hedgeIn := c.hedgeAfter(); n == 1 && hedgeIn < l.cutIn {
+	if n == calls.MaxAttempts {
+		l.cutIn = never // no other would follow
+	}
+	// The last one may have been left with a replica that hangs.
+	if hedgeIn := c.hedgeAfter(); (n == 1 || n == calls.MaxAttempts) && hedgeIn < l.cutIn {
 		l.hedgeIn = hedgeIn
 	}
 	l.timer.Reset(cmp.Or(l.hedgeIn, l.cutIn))

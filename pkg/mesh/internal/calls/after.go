@@ -10,8 +10,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// MaxAttempts is how often one call is tried at most, hedges among them: what SRE
-// practice and gRPC's own retry policies have.
+// MaxAttempts is how often one call is tried at most: what SRE practice and gRPC's
+// own retry policies have. The hedge of the first attempt counts; one beside the
+// last attempt comes on top.
 const MaxAttempts = 3
 
 const (
