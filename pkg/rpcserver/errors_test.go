@@ -148,7 +148,14 @@ func TestTooLargeResponse(t *testing.T) {
 
 // The handler of a call that is over may return what it likes.
 func TestPassedDeadline(t *testing.T) {
-	for name, err := range map[string]error{"context's": context.DeadlineExceeded, "another": errors.New(secret)} {
+	for name, err := range map[string]error{
+		"context's":      context.DeadlineExceeded,
+		"another":        errors.New(secret),
+		"typed":          errs.From(fmt.Errorf("query: %w", context.DeadlineExceeded)),
+		"typed, another": errs.From(errors.New(secret)),
+		"typed, wrapped": errs.Unavailable(errorsv1.Reason_REASON_UNAVAILABLE, "no answer").Because(context.DeadlineExceeded),
+		"callee's":       errs.From(errs.Callee(status.Error(codes.DeadlineExceeded, secret))),
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, rpcserver.Options{Policy: timeout(20 * time.Millisecond)}, func(ctx context.Context) error {
 				<-ctx.Done()
@@ -161,6 +168,34 @@ func TestPassedDeadline(t *testing.T) {
 			checkLogged(t, s.log.await(t, unary), false)
 		})
 	}
+}
+
+// What a handler has for its caller all the same is the answer.
+func TestAnswerAfterTheDeadline(t *testing.T) {
+	s := start(t, rpcserver.Options{Policy: timeout(20 * time.Millisecond)}, func(ctx context.Context) error {
+		<-ctx.Done()
+		return errs.NotFound(errorsv1.Reason_REASON_INVALID_FIELD, "no such post")
+	})
+	if err := call(bounded(t), s.client(t, "client"), unary); status.Code(err) != codes.NotFound {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The deadline of a callee is a moment before that of its caller.
+func TestPassedDeadlineOfACallee(t *testing.T) {
+	both(t, func(t *testing.T, method string) {
+		s := start(t, rpcserver.Options{}, func(ctx context.Context) error {
+			end, _ := ctx.Deadline()
+			<-time.After(time.Until(end) - 10*time.Millisecond)
+			return errs.From(errs.Callee(status.Error(codes.DeadlineExceeded, secret)))
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := call(ctx, s.client(t, "client"), method); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("got %v", err)
+		}
+		checkLogged(t, s.log.await(t, method), false)
+	})
 }
 
 func timeout(d time.Duration) func(string) *policy.Policy {
@@ -192,13 +227,21 @@ func TestPassedDeadlineOfTheCaller(t *testing.T) {
 }
 
 func TestCancelledCall(t *testing.T) {
+	for name, err := range map[string]error{
+		"another": errors.New(secret), "typed": errs.From(fmt.Errorf("query: %w", context.Canceled)),
+	} {
+		t.Run(name, func(t *testing.T) { testCancelledCall(t, err) })
+	}
+}
+
+func testCancelledCall(t *testing.T, returned error) {
 	both(t, func(t *testing.T, method string) {
 		ctx, cancel := context.WithCancel(bounded(t))
 		defer cancel()
 		s := start(t, rpcserver.Options{}, func(ctx context.Context) error {
 			cancel()
 			<-ctx.Done()
-			return errors.New(secret)
+			return returned
 		})
 		if err := call(ctx, s.client(t, "client"), method); status.Code(err) != codes.Canceled {
 			t.Errorf("got %v", err)

@@ -33,7 +33,8 @@ const (
 // Options says how a server is built. Only TLS is needed.
 type Options struct {
 	// TLS is the certificate of the part. Whoever has a certificate of the same
-	// authorities may call; what they may call, interceptors decide.
+	// authorities may connect; which methods they may call, the policy of the methods
+	// says, by the field callers.
 	TLS mtls.Source
 	// Logger gets one line for each call; slog.Default when nil.
 	Logger *slog.Logger

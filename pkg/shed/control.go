@@ -95,6 +95,7 @@ func (c *control) tick(now time.Duration) {
 	c.began = now
 	l.due.Store(int64(now + shortest))
 	l.slow.Store(int64(c.slow))
+	l.proved.Store(c.proved)
 	l.limit.Store(c.whole())
 }
 

@@ -8,10 +8,13 @@ import (
 
 const (
 	// The first experiment comes a second after overload has begun, and another one a
-	// second after each that has found something; else there is one in some 10 s, as
-	// BBR looks for the shortest round trip. It takes two seconds at most, and where
-	// fewer calls end than tell anything, ten.
+	// second after each that has found something, or that has not found why calls are
+	// slow; else there is one in some 10 s, as BBR looks for the shortest round trip.
+	// It takes two seconds at most, and where fewer calls end than tell anything, ten.
 	soonProbe, nextProbe, longestProbe = time.Second, 10 * time.Second, 2 * time.Second
+	// urgent is how many calls are enough while it is not known whether fewer at once
+	// would be faster: half of those that it takes to be sure.
+	urgent = manyCalls / 2
 	// leastProbed is how many calls it takes to learn anything.
 	leastProbed = 5
 )
@@ -32,7 +35,7 @@ func (c *control) startProbe(w window) bool {
 	if !w.crowded {
 		c.probe.next = w.now + soonProbe
 	}
-	enough := c.needed()
+	enough := c.urgently()
 	if w.now-time.Duration(c.limiter.since.Load()) > nextProbe {
 		enough = leastProbed
 	}
@@ -44,17 +47,26 @@ func (c *control) startProbe(w window) bool {
 	return true
 }
 
+// urgently is how many calls an experiment needs, and the time before it.
+func (c *control) urgently() float64 {
+	if c.proved {
+		return c.needed()
+	}
+	return min(c.needed(), urgent)
+}
+
 // watchProbe ends an experiment when there were enough calls, or when it takes too
 // long or tells nothing because most calls are given up.
 func (c *control) watchProbe(w window) {
 	p := &c.probe
 	p.add(w.tally)
-	if p.calls < c.needed() && w.now-p.began < p.longest() && w.gaveUp <= w.calls {
+	if p.calls < c.urgently() && w.now-p.began < p.longest() && w.gaveUp <= w.calls {
 		return
 	}
 	before := c.slow
-	if p.calls >= leastProbed {
-		c.proved = before-p.mean() > grow
+	if p.calls >= leastProbed && float64(c.whole()) < c.limit {
+		chance := 3 * math.Sqrt(c.variance/p.calls) // three deviations of the mean
+		c.proved = before-p.mean() > max(grow, chance)
 	}
 	for _, m := range c.limiter.methods {
 		m.move(c.concluded(m.probed))
@@ -62,7 +74,7 @@ func (c *control) watchProbe(w window) {
 	}
 	c.slow -= c.concluded(p.tally)
 	pause := nextProbe*3/4 + rand.N(nextProbe/2)
-	if math.Abs(c.slow-before) > grow {
+	if math.Abs(c.slow-before) > grow || c.slow > shrink && !c.proved {
 		pause = soonProbe
 	}
 	c.evidence = 0

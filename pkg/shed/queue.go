@@ -72,6 +72,7 @@ type queue struct {
 	some    uint64
 	lists   [Classes * shares]list.List
 	classes [Classes]class
+	recent  recent // of those that were refused
 }
 
 // class is what the queue knows of the calls of a criticality.
@@ -129,7 +130,10 @@ func (l *Limiter) enqueue(c caller, now time.Time) (*waiter, time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.note(p, now)
-	longest := c.longest()
+	longest := c.turn()
+	if !l.proved.Load() {
+		longest = c.late()
+	}
 	switch {
 	case q.spares(p, now):
 		longest, p = spared, p.equal()
@@ -147,13 +151,16 @@ func (l *Limiter) enqueue(c caller, now time.Time) (*waiter, time.Duration) {
 	return w, longest
 }
 
-// longest is how long a call waits in a queue that stands.
-func (c caller) longest() time.Duration {
-	turn := min(max(c.usual, target), interval)
+// turn is how long a call waits in a queue that stands.
+func (c caller) turn() time.Duration { return min(max(c.usual, target), interval) }
+
+// late is how long it waits there when it is not known that fewer calls at once
+// would be faster.
+func (c caller) late() time.Duration {
 	if c.class() < int(criticality.Critical-criticality.Sheddable) {
-		return turn
+		return c.turn()
 	}
-	return max(turn, min(max(turns*c.usual, interval), c.patience/lateShare))
+	return max(c.turn(), min(max(turns*c.usual, interval), c.patience/lateShare))
 }
 
 // leave ends a wait, and says whether the permit came at the last moment.
@@ -222,6 +229,7 @@ func (q *queue) refuse(p Priority, now time.Time) {
 	k.refused = now
 	k.share += (1 - k.share) / lately
 	q.refused[p.class()].Add(1)
+	q.recent.add(now)
 }
 
 // next takes out the most critical call. Of equals it is the first, or in a

@@ -119,14 +119,17 @@ func TestCriticalCallsDisplaceOthers(t *testing.T) {
 	})
 }
 
-// A burst may wait for 100 ms, a standing queue for 10.
+// A burst may wait for 100 ms, a standing queue for 10; what is critical waits there
+// for 100 too, but for a quarter of its time at most, while nobody knows that fewer
+// calls at once would be faster.
 func TestHowLongCallsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, m := busy(t)
 		into := make(chan string, 100)
+		level := criticality.SheddablePlus
 		waited := func(patience time.Duration) time.Duration {
 			begin := time.Now()
-			if m.Wait(t.Context(), shed.NewPriority(criticality.Critical, 0), patience) {
+			if m.Wait(t.Context(), shed.NewPriority(level, 0), patience) {
 				t.Error("let in")
 			}
 			return time.Since(begin)
@@ -142,11 +145,23 @@ func TestHowLongCallsWait(t *testing.T) {
 			t.Errorf("with none: %s", got)
 		}
 		for range 30 {
-			wait(t, m, criticality.Critical, 0, "", into)
+			wait(t, m, level, 0, "", into)
 			time.Sleep(5 * time.Millisecond)
 		}
 		if got := waited(time.Hour); got != 10*time.Millisecond {
 			t.Errorf("in a standing queue: %s", got)
+		}
+		time.Sleep(time.Second) // those who were refused are forgotten
+		level = criticality.Critical
+		for range 30 {
+			wait(t, m, level, 0, "", into)
+			time.Sleep(5 * time.Millisecond)
+		}
+		if got := waited(time.Hour); got != 100*time.Millisecond {
+			t.Errorf("what is critical: %s", got)
+		}
+		if got := waited(200 * time.Millisecond); got != 50*time.Millisecond {
+			t.Errorf("what is critical, with 200 ms: %s", got)
 		}
 	})
 }

@@ -27,11 +27,18 @@
 // it would have taken longer. It is never learned from. Where most end like that and
 // others wait, the limit is halved, down to half of Options.Rest.
 //
+// A server whose machine is short of processors is slow however few calls run; it
+// answers late rather than refuses. So the limit goes below half of Options.Rest only
+// when an experiment has shown that fewer calls are faster.
+//
 // # Who waits
 //
-// A free permit goes to the most critical call that waits. While the queue stands,
-// a call waits for 10 ms at most; while it is the less critical ones that are too
-// many, for 50; in a burst, for 100. See Priority for the order among equals.
+// A free permit goes to the most critical call that waits. While the queue stands, a
+// call waits for 10 ms at most, or for the usual time of its method up to 100 ms;
+// while it is the less critical ones that are too many, for 50 ms; in a burst, for
+// 100. Before an experiment has shown that fewer calls are faster, a critical call
+// waits for 100 ms or twice its usual time, and a quarter of its time at most. See
+// Priority for the order among equals.
 package shed
 
 import (
@@ -49,7 +56,9 @@ type Options struct {
 	Min, Max int
 	// Rest is the limit of a server that has little to do: 20 when 0, as in
 	// failsafe-go and Netflix's limiters. While no more than half as many run at once,
-	// nobody is refused, however long calls take and however they end.
+	// nobody is refused, however long calls take and however they end; unless an
+	// experiment under overload has shown that calls are faster when fewer run. That
+	// holds until there was no overload for 10 s, or most calls are given up.
 	Rest int
 }
 
@@ -68,6 +77,7 @@ type Limiter struct {
 	due     atomic.Int64 // when the window may end
 	since   atomic.Int64 // calls that began before are not looked at
 	slow    atomic.Int64 // log2 of how much slower than usual calls are, in parts of an octave
+	proved  atomic.Bool  // fewer calls at once are faster: the server itself is overloaded
 	start   time.Time
 
 	queue queue
@@ -126,13 +136,16 @@ type State struct {
 	// Refused counts the calls that were turned away, by criticality from SHEDDABLE
 	// to CRITICAL_PLUS.
 	Refused [Classes]int64
+	// Refusing is how many calls of all criticalities were turned away, per second,
+	// in the last 10 s.
+	Refusing float64
 }
 
 // State returns what the limiter does now.
 func (l *Limiter) State() State {
 	s := State{
 		Limit: int(l.limit.Load()), Running: int(l.running.Load()), Waiting: int(l.queue.length.Load()),
-		Slow: ratio(l.slow.Load()),
+		Slow: ratio(l.slow.Load()), Refusing: l.queue.refusing(time.Now()),
 	}
 	for i := range s.Refused {
 		s.Refused[i] = l.queue.refused[i].Load()
