@@ -1,10 +1,16 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestMistakesAreErrors(t *testing.T) {
@@ -35,6 +41,18 @@ func TestMistakesAreErrors(t *testing.T) {
 		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("fairlead %s: %v", args, err)
 		}
+	}
+}
+
+// Without etcd a person reads what to look at.
+func TestNoAnswerIsExplained(t *testing.T) {
+	for _, err := range []error{fmt.Errorf("read: %w", context.DeadlineExceeded), status.Error(codes.Unavailable, "refused")} {
+		if got := explained(err); !errors.Is(got, err) || !strings.Contains(got.Error(), "etcd does not answer") {
+			t.Errorf("got %v", got)
+		}
+	}
+	if err := errors.New("split.v2: 101"); explained(err) != err || explained(nil) != nil {
+		t.Error("a mistake is taken for an outage")
 	}
 }
 

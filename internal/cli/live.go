@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-mesh/fairlead/internal/tune"
+	"github.com/fairlead-mesh/fairlead/pkg/descriptor"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery"
 	"github.com/fairlead-mesh/fairlead/pkg/live"
 )
@@ -41,10 +42,10 @@ that name.`,
 			}
 			defer operator.close()
 			t := tune.Tuner{
-				Store: operator.registry.Live(), Services: operator.services,
+				Store: operator.registry.Live(), Served: operator.served,
 				Out: c.OutOrStdout(), Err: c.ErrOrStderr(), JSON: asJSON,
 			}
-			return do(c.Context(), t, c, args)
+			return explained(do(c.Context(), t, c, args))
 		}
 	}
 	c.AddCommand(&cobra.Command{
@@ -86,24 +87,64 @@ that name.`,
 	return c
 }
 
-// services lists what is served now.
-func (o *operator) services(ctx context.Context) ([]string, error) {
-	var names []string
+// served says what is served now, and what is known of one service.
+func (o *operator) served(ctx context.Context, service string) (tune.Served, error) {
+	var is tune.Served
+	list, err := o.instances(ctx)
+	if err != nil {
+		return is, err
+	}
+	var digests []string
+	for _, i := range list {
+		is.Services = append(is.Services, i.Service)
+		if i.Service == service {
+			is.Versions = append(is.Versions, i.Version)
+			digests = append(digests, i.Digest)
+		}
+	}
+	is.Services, is.Versions = unique(is.Services), unique(is.Versions)
+	is.Methods = o.methods(ctx, service, unique(digests))
+	return is, nil
+}
+
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// instances waits for the first list.
+func (o *operator) instances(ctx context.Context) (list []discovery.Instance, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	answered := false
 	o.registry.Watch(ctx, "", func(all []discovery.Instance) {
-		for _, i := range all {
-			names = append(names, i.Service)
-		}
-		answered = true
-		cancel() // the first list is enough
+		list, answered = all, true
+		cancel()
 	})
 	if !answered {
 		return nil, ctx.Err()
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	return list, nil
+}
+
+// methods are those of all versions of a service; none when one cannot be read.
+func (o *operator) methods(ctx context.Context, service string, digests []string) []string {
+	var names []string
+	for _, digest := range digests {
+		image, err := o.registry.Descriptors(ctx, digest)
+		if err != nil {
+			return nil
+		}
+		set, err := descriptor.Parse(image)
+		if err != nil || set.Service(service) == nil {
+			return nil
+		}
+		all := set.Service(service).Methods()
+		for i := range all.Len() {
+			names = append(names, string(all.Get(i).Name()))
+		}
+	}
+	return unique(names)
 }
 
 // readDocument reads a file, or standard input for "-", and no more of it than a

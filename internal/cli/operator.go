@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/fairlead-mesh/fairlead/pkg/config"
 	"github.com/fairlead-mesh/fairlead/pkg/discovery/etcd"
@@ -38,6 +43,15 @@ func visitAsOperator(data string, chosen bool, out io.Writer) (*operator, error)
 		return nil, err
 	}
 	return &operator{registry, source}, nil
+}
+
+// explained says what is missing when nobody has answered in time.
+func explained(err error) error {
+	code := grpcstatus.Code(err)
+	if errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded || code == codes.Unavailable {
+		return fmt.Errorf("etcd does not answer: is it running, and is it that of --data or FAIRLEAD_MESH_ETCD? (%w)", err)
+	}
+	return err
 }
 
 // close ends the connection.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -66,8 +68,26 @@ func spoken(err error) error {
 	case codes.DeadlineExceeded:
 		return context.DeadlineExceeded
 	case codes.Unavailable:
-		return errors.New(strings.TrimPrefix(s.Message(), "connection error: "))
+		return errors.New(unwrapped(s.Message()))
 	default:
 		return fmt.Errorf("%v: %s", s.Code(), s.Message())
 	}
+}
+
+// wrapped is how grpc tells of a connection: "connection error: desc = " and a
+// quoted text.
+var wrapped = regexp.MustCompile(`connection error: desc = ("(?:[^"\\]|\\.)*")`)
+
+// unwrapped takes the words of the system out of those of grpc: "dial tcp
+// 10.0.0.1:7000: connect: connection refused".
+func unwrapped(text string) string {
+	if m := wrapped.FindStringSubmatch(text); m != nil {
+		if inner, err := strconv.Unquote(m[1]); err == nil {
+			text = inner
+		}
+	}
+	for _, layer := range []string{"transport: ", "Error while dialing: "} {
+		text = strings.TrimPrefix(text, layer)
+	}
+	return text
 }

@@ -139,7 +139,7 @@ func TestEjectedInstanceIsSeen(t *testing.T) {
 	text := Text(m, Style{})
 	for _, want := range []string{
 		`\nidentity +2/3 .* identity-ccc ejected \d s ago: .*Unavailable, (retry|being tried)`,
-		`\nedge → identity +1 instance\n`, `\netcd +1/3 members, leader a, b: it is gone, c: NOSPACE\n`,
+		`\nedge → identity +1 client\n`, `\netcd +1/3 members, leader a, b: it is gone, c: NOSPACE\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(text) {
 			t.Errorf("the status has no %s:\n%s", want, text)

@@ -155,7 +155,10 @@ func (m *merger) status() *meshv1.MeshStatus {
 	names := m.names()
 	result := new(meshv1.MeshStatus)
 	for _, name := range slices.Sorted(maps.Keys(m.services)) {
-		result.Services = append(result.Services, m.services[name].finish(names, m.answers))
+		s := m.services[name]
+		is := s.finish(names, m.answers)
+		is.Problems = append(is.Problems, m.shedding(s, names)...)
+		result.Services = append(result.Services, is)
 	}
 	nameServices(result.Services)
 	for _, a := range m.answers {

@@ -107,6 +107,28 @@ func TestProblems(t *testing.T) {
 			func(f *fleet) { f.answer("edge", 1).view.Services[1].Panic = true },
 			[]string{"social: most instances fail, so that failures count for less, as seen by edge-b7c"},
 		},
+		"calls are not made": {
+			func(f *fleet) {
+				f.answer("edge", 1).view.Services[1].ThrottledShare = 0.83
+				f.answer("edge", 0).view.Services[1].ThrottledShare = 0.5
+			},
+			[]string{"social: up to 83% of the calls of a method are not made, since it turns most away, as seen by edge-a0f, edge-b7c"},
+		},
+		"an instance refuses calls": {
+			func(f *fleet) { f.answer("social", 1).view.Server.ShedPerSecond = 900 },
+			[]string{"social: social-b7c has too much work and refuses 90% of its calls, 900/s"},
+		},
+		"an instance refuses the calls of somebody unknown": {
+			func(f *fleet) { f.answer("edge", 1).view.Server.ShedPerSecond = 3 },
+			[]string{"edge: edge-b7c has too much work and refuses 100% of its calls, 3.0/s"},
+		},
+		"a burst is no problem": {
+			func(f *fleet) {
+				f.answer("social", 1).view.Server.ShedPerSecond = 90
+				f.answer("edge", 1).view.Services[1].ThrottledShare = 0.09
+			},
+			nil,
+		},
 		"a member of etcd is full": {
 			func(f *fleet) { f.members.Members[0].Problems = []string{"NOSPACE"} },
 			[]string{"etcd: member a: NOSPACE"},

@@ -114,6 +114,7 @@ func (s *service) problems(is *meshv1.ServiceStatus, names map[replica]string) [
 	if len(panicking) > 0 {
 		all = append(all, "most instances fail, so that failures count for less, as seen by "+listed(panicking))
 	}
+	all = append(all, s.throttling(names)...)
 	for _, a := range is.Agreements {
 		all = append(all, a.Differences...)
 	}

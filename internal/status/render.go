@@ -123,12 +123,12 @@ func versions(is *meshv1.ServiceStatus) string {
 // agreement tells how many clients see the same, and what the others see.
 func agreement(a *meshv1.Agreement) []string {
 	if a.Clients == 1 {
-		return []string{"1 instance"}
+		return []string{"1 client"}
 	}
 	if a.Agreeing == a.Clients {
-		return []string{fmt.Sprintf("%d instances agree", a.Clients)}
+		return []string{fmt.Sprintf("%d clients agree", a.Clients)}
 	}
-	return append([]string{fmt.Sprintf("%d of %d instances agree", a.Agreeing, a.Clients)}, a.Differences...)
+	return append([]string{fmt.Sprintf("%d of %d clients agree", a.Agreeing, a.Clients)}, a.Differences...)
 }
 
 // registry tells of etcd's members.

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/fairlead-mesh/fairlead/pkg/live"
 )
@@ -21,8 +19,8 @@ const attempts = 5
 // Tuner reads and writes a store.
 type Tuner struct {
 	Store live.Store
-	// Services lists what is served now, so that a misspelled name is noticed.
-	Services func(context.Context) ([]string, error)
+	// Served says what is served now, so that a misspelled name is noticed.
+	Served func(ctx context.Context, service string) (Served, error)
 	// Out gets what is shown, and Err what is to be noticed. JSON says that a program
 	// reads Out.
 	Out, Err io.Writer
@@ -62,7 +60,7 @@ func (t Tuner) Get(ctx context.Context, service string) error {
 	case t.JSON:
 		return t.print(s)
 	case d.Value == nil:
-		t.notice(ctx, service)
+		t.notice(ctx, service, live.Config{})
 		return t.line("%s: no live configuration, the defaults hold", service)
 	case s.Refused != "":
 		return t.line("%s: refused by every reader, the last good one is in force there: %s\n%s", service, s.Refused, d.Value)
@@ -138,22 +136,13 @@ func (t Tuner) change(ctx context.Context, service string, next func(before []by
 		}
 		switch err := t.Store.Put(ctx, after); {
 		case err == nil:
-			t.notice(ctx, service)
+			t.notice(ctx, service, c)
 			return t.changed(before, after)
 		case !errors.Is(err, live.ErrChanged):
 			return err
 		}
 	}
 	return fmt.Errorf("%s: %w, %d times: try again", service, live.ErrChanged, attempts)
-}
-
-// notice warns when nobody serves a service. It may be about to come, so it is no
-// error.
-func (t Tuner) notice(ctx context.Context, service string) {
-	names, err := t.Services(ctx)
-	if err == nil && !slices.Contains(names, service) {
-		fmt.Fprintf(t.Err, "warning: nobody serves %s now, but %s\n", service, strings.Join(names, ", "))
-	}
 }
 
 // same says whether a new configuration differs in its version alone. Where nothing

@@ -24,7 +24,9 @@ func newDesk() *desk {
 	d := &desk{store: memory.New()}
 	d.Tuner = tune.Tuner{
 		Store: d.store, Out: &d.out, Err: &d.err,
-		Services: func(context.Context) ([]string, error) { return []string{service}, nil },
+		Served: func(context.Context, string) (tune.Served, error) {
+			return tune.Served{Services: []string{service}, Versions: []string{"v1", "v2"}, Methods: []string{"Buy", "List"}}, nil
+		},
 	}
 	return d
 }
@@ -109,6 +111,26 @@ func TestMisspelledService(t *testing.T) {
 	d := newDesk()
 	if err := d.Edit(t.Context(), "acme.v1.Shopp", []string{"subset=9"}); err != nil || !strings.Contains(d.err.String(), "nobody serves acme.v1.Shopp now, but "+service) {
 		t.Errorf("%q, %v", d.err.String(), err)
+	}
+}
+
+// What nobody has is written all the same: it may be about to come.
+func TestUnknownNames(t *testing.T) {
+	for _, test := range []struct{ change, want string }{
+		{"timeouts.Nope=800ms", "no instance has the method Nope now, but Buy, List"},
+		{"timeouts.Buy=800ms", ""},
+		{"split.v3=5", "no instance has the version v3 now, but v1, v2"},
+		{"split.v2=5", ""},
+		{`faults=[{"method":"Sell","percent":5,"drop":true}]`, "no instance has the method Sell now, but Buy, List"},
+		{`faults=[{"percent":5,"drop":true}]`, ""},
+		{"timeouts.Nope=", ""},
+	} {
+		d := newDesk()
+		err := d.Edit(t.Context(), service, []string{test.change})
+		got := d.err.String()
+		if err != nil || (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, %v", test.change, got, err)
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package errs
 
-import "google.golang.org/grpc/status"
+import (
+	"fmt"
+
+	"google.golang.org/grpc/status"
+)
 
 // CalleeError is the status that another service answered, as the mesh's clients
 // return it. status.FromError and status.Code read it like any status; the
@@ -23,8 +27,11 @@ func Callee(err error) error {
 	return &CalleeError{s}
 }
 
-// Error returns the status as text, for the log.
-func (e *CalleeError) Error() string { return "callee: " + e.status.String() }
+// Error returns the status as text, for the log and for whoever runs a job:
+// "the call failed with NotFound: there is no such user".
+func (e *CalleeError) Error() string {
+	return fmt.Sprintf("the call failed with %v: %s", e.status.Code(), e.status.Message())
+}
 
 // GRPCStatus returns the status that the service answered.
 func (e *CalleeError) GRPCStatus() *status.Status { return e.status }

@@ -139,9 +139,9 @@ func (i *Injector) of(service string) *rules {
 }
 
 // Before is for the side of clients. It injects what the rules say into a call that
-// this part is about to make, method being "/package.Service/Method". It returns when the call
-// shall go on, or the error with which it fails: a status, as if somebody had
-// answered it. Without rules it costs one atomic load.
+// this part is about to make, method being "/package.Service/Method". It returns
+// when the call shall go on, or the error with which it fails: a status, as if
+// somebody had answered it. Without rules it costs one atomic load.
 func (i *Injector) Before(ctx context.Context, method string) error {
 	if i.rules.Load() == nil {
 		return nil

@@ -10,8 +10,9 @@ import (
 	"github.com/fairlead-mesh/fairlead/pkg/mtls"
 )
 
-// Unary is a grpc.UnaryServerInterceptor, for the side of servers. It belongs after those that set the deadline and count the call in flight,
-// so that a delay looks like a slow handler. Without rules it costs one atomic load.
+// Unary is a grpc.UnaryServerInterceptor, for the side of servers. It belongs after
+// those that set the deadline and count the call in flight, so that a delay looks
+// like a slow handler. Without rules it costs one atomic load.
 func (i *Injector) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	if i.rules.Load() != nil {
 		if err := i.inject(ctx, info.FullMethod); err != nil {

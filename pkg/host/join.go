@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,7 +37,7 @@ type MeshConfig struct {
 	Zone      string   `config:"zone" help:"where this process runs"`
 	Weight    int      `config:"weight" default:"100" help:"share of the calls that this process gets, relative to others; 1 to 10000"`
 	Faults    bool     `config:"faults" help:"inject the faults that live configuration asks for: for tests and game days"`
-	Subset    int      `config:"subset" default:"60" help:"how many instances of one service this process keeps connections to; -1 for all"`
+	Subset    int      `config:"subset" default:"60" help:"how many instances of one service this process keeps connections to, at least 3; -1 for all"`
 }
 
 // Membership is what "fairlead up" leaves in its data folder for other processes
@@ -59,6 +60,9 @@ func Open(c MeshConfig, part, version string, log *slog.Logger) (*Host, Stopper,
 	h := &Host{Zone: c.Zone, Weight: c.Weight, Subset: c.Subset, Faults: c.Faults, Version: version, Advertise: c.Advertise, Logger: log}
 	if c.Weight < 0 || c.Weight > discovery.MaxWeight {
 		return nil, nil, fmt.Errorf("FAIRLEAD_MESH_WEIGHT: %d is not between 1 and %d", c.Weight, discovery.MaxWeight)
+	}
+	if err := checkSubset(c.Subset); err != nil {
+		return nil, nil, err
 	}
 	var err error
 	if h.Grants, err = ReadGrants(c.Grants); err != nil {
@@ -152,6 +156,29 @@ func ReadMembership(data string) (Membership, error) {
 	}
 	m.Prefix = cmp.Or(m.Prefix, "fairlead")
 	return m, nil
+}
+
+// checkEndpoints finds what is not the URL of an etcd, which would look like one
+// that is away.
+func checkEndpoints(endpoints []string) error {
+	for _, e := range endpoints {
+		u, err := url.Parse(e)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" || strings.TrimSuffix(u.Path, "/") != "" {
+			return fmt.Errorf("FAIRLEAD_MESH_ETCD: %q is not a URL with scheme, host and port alone, such as https://etcd-0:2379", e)
+		}
+	}
+	return nil
+}
+
+// minSubset is as in live configuration: with fewer, one instance that dies and one
+// that is restarted are an outage.
+const minSubset = 3
+
+func checkSubset(n int) error {
+	if n == 0 || n == -1 || n >= minSubset {
+		return nil
+	}
+	return fmt.Errorf("FAIRLEAD_MESH_SUBSET: %d is not -1, for all instances, nor at least %d", n, minSubset)
 }
 
 // secure says whether the endpoints are https; all must be, or none. Without TLS

@@ -87,6 +87,8 @@ func TestOpenRefuses(t *testing.T) {
 		"no weight":           {host.MeshConfig{Data: development(t), Weight: -1}, []string{"FAIRLEAD_MESH_WEIGHT", "-1"}},
 		"no grants":           {host.MeshConfig{Data: development(t), Grants: nowhere}, []string{"FAIRLEAD_MESH_GRANTS", nowhere}},
 		"faulty grants":       {host.MeshConfig{Data: development(t), Grants: write(t, "- identify: a")}, []string{"FAIRLEAD_MESH_GRANTS", "identify"}},
+		"subset of one":       {host.MeshConfig{Data: development(t), Subset: 1}, []string{"FAIRLEAD_MESH_SUBSET", "1", "-1", "3"}},
+		"negative subset":     {host.MeshConfig{Data: development(t), Subset: -2}, []string{"FAIRLEAD_MESH_SUBSET", "-2"}},
 		"no authority of etcd": {
 			host.MeshConfig{Data: development(t), Etcd: []string{"https://127.0.0.1:1"}, EtcdCA: nowhere}, []string{"FAIRLEAD_MESH_ETCD_CA", nowhere},
 		},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -45,12 +46,18 @@ func (c MeshConfig) registry(h *Host, part string) (*registry, error) {
 	}
 	kept, err := lastgood.Open(inner, lastgood.Options{
 		File: snapshotFile(inner.LeaseFile()), Descriptors: filepath.Join(state, "descriptors"),
-		Mesh: o.Prefix, Logger: o.Logger, Events: o.Events,
+		Mesh: meshName(o), Logger: o.Logger, Events: o.Events,
 	})
 	if err != nil {
 		return nil, errors.Join(err, inner.Close(context.Background()))
 	}
 	return &registry{kept, inner}, nil
+}
+
+// meshName is the name under which the state of a mesh is kept. Other endpoints
+// are another mesh, whose state says nothing.
+func meshName(o etcd.Options) string {
+	return o.Prefix + " at " + strings.Join(slices.Sorted(slices.Values(o.Endpoints)), ",")
 }
 
 // etcd says how to reach the registry. The etcd of a development mesh must show
@@ -69,6 +76,9 @@ func (c MeshConfig) etcd(h *Host, part string) (etcd.Options, error) {
 		o.Endpoints, o.Prefix = m.Etcd, m.Prefix
 		o.TLS = mtls.ClientConfig(source, mtls.ID("etcd"))
 		return o, nil
+	}
+	if err := checkEndpoints(c.Etcd); err != nil {
+		return o, err
 	}
 	https, err := secure(c.Etcd, o.Logger)
 	if err == nil && https {

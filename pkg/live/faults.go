@@ -32,7 +32,7 @@ func (r *Fault) fields() map[string]reader {
 		"method":   into(&r.Method, func(f field) (string, error) { return f.text(method) }),
 		"caller":   into(&r.Caller, func(f field) (string, error) { return f.text(part) }),
 		"instance": into(&r.Instance, func(f field) (string, error) { return f.text(name) }),
-		"percent":  into(&r.Percent, percent),
+		"percent":  into(&r.Percent, someOf),
 		"delay":    span(&r.Delay, minDelay, maxDelay),
 		"jitter":   span(&r.Jitter, 0, maxDelay),
 		"abort":    into(&r.Abort, code),
@@ -44,7 +44,7 @@ func (r *Fault) fields() map[string]reader {
 func (r Fault) check(f field) error {
 	switch {
 	case r.Percent == 0:
-		return f.wrong("percent must be above 0")
+		return f.wrong("percent is missing: above 0 and at most 100")
 	case r.Delay == 0 && r.Abort == codes.OK && !r.Drop:
 		return f.wrong("one of delay, abort and drop is needed")
 	case r.Drop && (r.Delay > 0 || r.Abort != codes.OK):
@@ -63,6 +63,15 @@ func side(f field) (Side, error) {
 		return s, nil
 	}
 	return "", f.wrong(`%s is not "server" or "client"`, f.shown())
+}
+
+// someOf reads a share in per cent that is not nothing.
+func someOf(f field) (float64, error) {
+	n, err := percent(f)
+	if err != nil || n == 0 {
+		return 0, f.wrong("%s is not a number above 0 and at most 100", f.shown())
+	}
+	return n, nil
 }
 
 func code(f field) (codes.Code, error) {

@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -125,10 +126,28 @@ func (m *membership) choose(now time.Time) (members []member, until time.Time, a
 		serving = append(serving, member{Instance: i})
 	}
 	serving = append(serving, suspects...)
-	if len(serving) == 0 {
-		serving = draining // a service that drains answers until it stops
+	left := m.left(draining, serving)
+	return m.subset.of(oneAtAnAddress(append(left, serving...))), until, m.answered
+}
+
+// left returns those who drain and are called: a service that drains answers until
+// it stops. While nobody else is connected it is who is connected, and all of them
+// when there is nobody else. Otherwise their connections end.
+func (m *membership) left(draining, others []member) []member {
+	if len(others) == 0 {
+		return draining
 	}
-	return m.subset.of(oneAtAnAddress(serving)), until, m.answered
+	var left []member
+	reached := slices.ContainsFunc(others, func(o member) bool { return m.links[o.ID].ready })
+	for _, d := range draining {
+		l := m.links[d.ID]
+		if l.ready && !reached {
+			left = append(left, d)
+		}
+		l.ready = l.ready && !reached
+		m.links[d.ID] = l
+	}
+	return left
 }
 
 // suspects returns those who are missed and may be reached, drops the others, and
@@ -174,7 +193,8 @@ func (m *membership) poke() {
 
 // oneAtAnAddress leaves the later of two IDs that have one address, which is the
 // younger when IDs are of UUID version 7; the other was killed. The list is sorted
-// by ID but for the suspects, whose addresses nobody else has.
+// by ID, but for who drains, before the others, and the suspects, whose addresses
+// nobody else has.
 func oneAtAnAddress(members []member) []member {
 	var list []member
 	at := make(map[string]int)

@@ -258,3 +258,32 @@ func TestShrink(t *testing.T) {
 		})
 	}
 }
+
+// Who vanished and cannot be reached does not stand before one that drains, and
+// answers.
+func TestDrainingInstanceBeforeADeadSuspect(t *testing.T) {
+	inBubble(t, func(r *roster) {
+		r.lists(instance(1), instance(2))
+		r.connect(true, instance(1), instance(2))
+		r.connect(false, instance(2)) // it was killed
+		r.lists(draining(instance(1)))
+		r.calls("i0001", "i0002?")
+		time.Sleep(reconnecting)
+		r.calls("i0001")
+	})
+}
+
+// Who drains is called until somebody else can be, and not again when that one is
+// away for a moment.
+func TestDrainingInstanceUntilTheNextIsConnected(t *testing.T) {
+	inBubble(t, func(r *roster) {
+		r.lists(instance(1))
+		r.connect(true, instance(1))
+		r.lists(draining(instance(1)), instance(2))
+		r.calls("i0001", "i0002")
+		r.connect(true, instance(2))
+		r.calls("i0002")
+		r.connect(false, instance(2))
+		r.calls("i0002")
+	})
+}

@@ -2,6 +2,8 @@ package mesh_test
 
 import (
 	"context"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -99,4 +101,43 @@ func TestMalformedMethodName(t *testing.T) {
 			t.Errorf("stream %q: got %v", method, err)
 		}
 	}
+}
+
+// What could not be read when the list came is read later, and then calls are
+// repeated.
+func TestMethodsAreReadWhenTheRegistryIsBack(t *testing.T) {
+	w := newWorld(t)
+	w.serve(t, counting(new(atomic.Int64), fails(codes.Unavailable)))
+	w.serve(t, counting(new(atomic.Int64), works))
+	var away atomic.Bool
+	away.Store(true)
+	var repeated atomic.Int64
+	c := w.config("client")
+	c.MethodsOf = func(digest string) mesh.Methods {
+		if away.Load() {
+			return nil
+		}
+		return w.methodsOf(digest)
+	}
+	c.Events = func(e mesh.Event) {
+		if e.Kind == mesh.Retried {
+			repeated.Add(1)
+		}
+	}
+	cc := serving(t, join(t, c), 2)
+	await(t, "a call fails", func() bool { _, err := call(bounded(t), cc, get); return err != nil })
+	if repeated.Load() > 0 {
+		t.Error("a call was repeated of which nothing is known")
+	}
+	away.Store(false)
+	await(t, "calls are repeated", func() bool {
+		if _, err := call(bounded(t), cc, get); err == nil {
+			return repeated.Load() > 0
+		}
+		return false
+	})
+	await(t, "a method that nobody has is known for it", func() bool {
+		_, err := call(bounded(t), cc, "/"+service+"/Nope")
+		return status.Code(err) == codes.Unimplemented && strings.Contains(err.Error(), "no instance")
+	})
 }

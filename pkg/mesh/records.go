@@ -126,7 +126,7 @@ func (m *Mesh) address(lis net.Listener) (string, error) {
 		return net.JoinHostPort(m.config.Advertise, port), nil
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return "", fmt.Errorf("%s is not an address that others can reach: listen on one, or set Advertise", lis.Addr())
+		return "", fmt.Errorf("%s is not an address that others can reach: listen on one, or say under which host they reach it: --mesh-advertise, FAIRLEAD_MESH_ADVERTISE, or Config.Advertise", lis.Addr())
 	}
 	return lis.Addr().String(), nil
 }

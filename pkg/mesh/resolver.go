@@ -27,7 +27,7 @@ func (b resolvers) Scheme() string { return scheme }
 func (b resolvers) Build(_ resolver.Target, cc resolver.ClientConn, _ resolver.BuildOptions) (resolver.Resolver, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	screen := newScreen(b.mesh, b.target.service)
-	r := &watching{target: b.target, cc: cc, cancel: cancel, members: newMembership(b.mesh, b.target.service, int(b.target.subset.Load()))}
+	r := &watching{target: b.target, cc: cc, cancel: cancel, unread: newUnread(), members: newMembership(b.mesh, b.target.service, int(b.target.subset.Load()))}
 	b.target.members.Store(r.members)
 	r.tasks.Go(func() {
 		b.mesh.config.Registry.Watch(ctx, b.target.service, func(list []discovery.Instance) {
@@ -53,6 +53,7 @@ type watching struct {
 	// What follows belongs to run.
 	told  []member
 	began bool // something was told
+	unread
 }
 
 // ResolveNow implements resolver.Resolver. The registry says by itself what is
@@ -72,6 +73,7 @@ func (r *watching) run(ctx context.Context) {
 	defer unanswered.Stop()
 	again := time.NewTimer(0)
 	defer again.Stop()
+	defer r.unread.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -82,6 +84,8 @@ func (r *watching) run(ctx context.Context) {
 			}
 		case <-r.members.wake:
 		case <-again.C:
+		case <-r.unread.C:
+			r.readAgain()
 		}
 		members, until, answered := r.members.choose(time.Now())
 		if answered && (!r.began || !slices.Equal(members, r.told)) {
@@ -110,6 +114,7 @@ func (r *watching) tell(members []member) {
 	r.target.known.Store(&members)
 	// The error says that the list is empty, which the balancer has told the calls.
 	_ = r.cc.UpdateState(state)
+	r.expect(soonest)
 }
 
 // What the resolver notes for the balancer: of the connection, and of each

@@ -81,7 +81,7 @@ func TestServeRefuses(t *testing.T) {
 		api    []byte
 		want   string
 	}{
-		"address for nobody": {everywhere, h, h.image(t), "Advertise"},
+		"address for nobody": {everywhere, h, h.image(t), "--mesh-advertise, FAIRLEAD_MESH_ADVERTISE"},
 		"another API":        {listen, h, image(t, menus), service},
 		"no API":             {listen, h, nil, "descriptor image"},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/fairlead-mesh/fairlead/pkg/criticality"
 	"github.com/fairlead-mesh/fairlead/pkg/mesh/internal/balance"
 	meshv1 "github.com/fairlead-mesh/fairlead/proto/gen/go/fairlead/mesh/v1"
 )
@@ -38,6 +39,7 @@ func (m *Mesh) serverView() *meshv1.ServerView {
 		v.Limit += int32(load.Limit)
 		v.InFlight += int32(load.Running)
 		v.Waiting += int32(load.Waiting)
+		v.ShedPerSecond += load.Refusing
 		for _, refused := range load.Refused {
 			v.Shed += uint64(refused)
 		}
@@ -67,11 +69,25 @@ func (t *target) view(now time.Time) *meshv1.ServiceView {
 		Throttled:  uint64(t.throttled.Load()),
 		BudgetLeft: t.budget.Left(),
 		Panic:      snapshot.Panic,
+
+		ThrottledShare: t.throttledShare(),
 	}
 	for _, e := range snapshot.Endpoints {
 		v.Instances = append(v.Instances, instanceView(e, t.registered(e.Instance), now))
 	}
 	return v
+}
+
+// throttledShare is the largest share of calls that is left out now, of any method
+// and criticality.
+func (t *target) throttledShare() float64 {
+	largest := 0.0
+	for _, m := range *t.methods.Load() {
+		for level := criticality.Sheddable; level <= criticality.CriticalPlus; level++ {
+			largest = max(largest, m.throttle.Share(level))
+		}
+	}
+	return largest
 }
 
 // registered returns what the registry says of an instance; the zero member when

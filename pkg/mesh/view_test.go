@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -124,4 +125,19 @@ func TestEveryPartIsSeen(t *testing.T) {
 	if views := asked(t, w); len(views) != 1 {
 		t.Errorf("after the edge has left, the views are %v", views)
 	}
+}
+
+// Whom a client spares the calls that would be turned away, it says.
+func TestViewOfAThrottledService(t *testing.T) {
+	w := newWorld(t)
+	w.serve(t, counting(new(atomic.Int64), fails(codes.Unavailable)))
+	m := w.client(t)
+	cc := serving(t, m, 1)
+	if share := m.View().Services[0].ThrottledShare; share != 0 {
+		t.Errorf("of a service that was not called, %v are left out", share)
+	}
+	await(t, "calls are left out", func() bool {
+		call(bounded(t), cc, get)
+		return m.View().Services[0].ThrottledShare > 0.5
+	})
 }

@@ -71,7 +71,7 @@ func TestStatus(t *testing.T) {
 		return code == 0
 	})
 	if !has(out, `^SERVICE +REPLICAS .* STATE$`, `^edge +1/1 .* ok$`, `^identity +1/1 .* ok$`, `^social +2/2 .*[0-9.]+ +0.00 +\S+s +\S+s +ok$`,
-		`^edge → social +1 instance$`, `^etcd +1/1 members, leader `) {
+		`^edge → social +1 client$`, `^etcd +1/1 members, leader `) {
 		t.Errorf("it has printed\n%s", out)
 	}
 	if strings.Contains(out, "\x1b") {

@@ -40,8 +40,8 @@ type Options struct {
 	File string
 	// Descriptors is the folder of the descriptor sets. Processes may share it.
 	Descriptors string
-	// Mesh names the mesh, so that the file of another is not used: the prefix in
-	// etcd, as a rule.
+	// Mesh names the mesh, so that the file of another is not used: the endpoints of
+	// etcd and the prefix there, as a rule.
 	Mesh string
 	// Patience is how long the registry has to answer before what is on disk is
 	// used; 250 ms when 0.

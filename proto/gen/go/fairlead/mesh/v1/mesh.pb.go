@@ -356,7 +356,10 @@ type ServerView struct {
 	// Whether it is about to stop and wants no new calls.
 	Draining bool `protobuf:"varint,5,opt,name=draining,proto3" json:"draining,omitempty"`
 	// How many calls wait for one of those to end.
-	Waiting       int32 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Waiting int32 `protobuf:"varint,6,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// How many calls it has refused because there was too much work, per second, in
+	// the last 10 s.
+	ShedPerSecond float64 `protobuf:"fixed64,7,opt,name=shed_per_second,json=shedPerSecond,proto3" json:"shed_per_second,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -433,6 +436,13 @@ func (x *ServerView) GetWaiting() int32 {
 	return 0
 }
 
+func (x *ServerView) GetShedPerSecond() float64 {
+	if x != nil {
+		return x.ShedPerSecond
+	}
+	return 0
+}
+
 // ServiceView is what a client sees of a service that it calls.
 type ServiceView struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -452,9 +462,12 @@ type ServiceView struct {
 	// Whether fewer than half of the instances are usable. Then breakers make an
 	// instance less likely to be called and no more: what fails everywhere is not
 	// the instances' fault.
-	Panic         bool `protobuf:"varint,7,opt,name=panic,proto3" json:"panic,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Panic bool `protobuf:"varint,7,opt,name=panic,proto3" json:"panic,omitempty"`
+	// The share of the calls that it refuses itself now, from 0 to 0.9: that of the
+	// method and criticality of which it is the largest, in the last 3 s.
+	ThrottledShare float64 `protobuf:"fixed64,8,opt,name=throttled_share,json=throttledShare,proto3" json:"throttled_share,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ServiceView) Reset() {
@@ -534,6 +547,13 @@ func (x *ServiceView) GetPanic() bool {
 		return x.Panic
 	}
 	return false
+}
+
+func (x *ServiceView) GetThrottledShare() float64 {
+	if x != nil {
+		return x.ThrottledShare
+	}
+	return 0
 }
 
 // InstanceView is what a client sees of one instance that it may call. Rates and
@@ -832,7 +852,7 @@ const file_fairlead_mesh_v1_mesh_proto_rawDesc = "" +
 	"\x05build\x18\x05 \x01(\tR\x05build\x121\n" +
 	"\x06uptime\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x124\n" +
 	"\x06server\x18\a \x01(\v2\x1c.fairlead.mesh.v1.ServerViewR\x06server\x129\n" +
-	"\bservices\x18\b \x03(\v2\x1d.fairlead.mesh.v1.ServiceViewR\bservices\"\xa5\x01\n" +
+	"\bservices\x18\b \x03(\v2\x1d.fairlead.mesh.v1.ServiceViewR\bservices\"\xcd\x01\n" +
 	"\n" +
 	"ServerView\x12\x1a\n" +
 	"\bservices\x18\x01 \x03(\tR\bservices\x12\x14\n" +
@@ -840,7 +860,8 @@ const file_fairlead_mesh_v1_mesh_proto_rawDesc = "" +
 	"\tin_flight\x18\x03 \x01(\x05R\binFlight\x12\x12\n" +
 	"\x04shed\x18\x04 \x01(\x04R\x04shed\x12\x1a\n" +
 	"\bdraining\x18\x05 \x01(\bR\bdraining\x12\x18\n" +
-	"\awaiting\x18\x06 \x01(\x05R\awaiting\"\xec\x01\n" +
+	"\awaiting\x18\x06 \x01(\x05R\awaiting\x12&\n" +
+	"\x0fshed_per_second\x18\a \x01(\x01R\rshedPerSecond\"\x95\x02\n" +
 	"\vServiceView\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12<\n" +
 	"\tinstances\x18\x02 \x03(\v2\x1e.fairlead.mesh.v1.InstanceViewR\tinstances\x12\x18\n" +
@@ -849,7 +870,8 @@ const file_fairlead_mesh_v1_mesh_proto_rawDesc = "" +
 	"\vbudget_left\x18\x05 \x01(\x01R\n" +
 	"budgetLeft\x12\x1c\n" +
 	"\tthrottled\x18\x06 \x01(\x04R\tthrottled\x12\x14\n" +
-	"\x05panic\x18\a \x01(\bR\x05panic\"\xd3\x04\n" +
+	"\x05panic\x18\a \x01(\bR\x05panic\x12'\n" +
+	"\x0fthrottled_share\x18\b \x01(\x01R\x0ethrottledShare\"\xd3\x04\n" +
 	"\fInstanceView\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x1a\n" +
