@@ -71,12 +71,7 @@ func meshCall(m *mesh.Mesh, c Case) (func(context.Context) error, error) {
 	if !c.Raw {
 		return typed(m.Dial(service), c), nil
 	}
-	bytes, err := rawRequest()
-	caller := m.Caller()
-	return func(ctx context.Context) error {
-		reply, err := caller.Invoke(ctx, method, bytes)
-		return rawAnswer(reply.Message, err, c)
-	}, err
+	return rawCall(m.Caller(), c)
 }
 
 // parts are those of a mesh.

@@ -66,22 +66,7 @@ func plainCall(cc *grpc.ClientConn, c Case) (func(context.Context) error, error)
 	if !c.Raw {
 		return typed(cc, c), nil
 	}
-	bytes, err := rawRequest()
-	codec := grpc.ForceCodecV2(raw.Codec{})
-	return func(ctx context.Context) error {
-		var m raw.Message
-		err := cc.Invoke(ctx, method, &bytes, &m, codec)
-		return rawAnswer(m, err, c)
-	}, err
-}
-
-// rawAnswer checks and frees an answer.
-func rawAnswer(m raw.Message, err error, c Case) error {
-	if err == nil && len(m.Bytes()) < c.ReplyBytes {
-		err = errWrong
-	}
-	m.Free()
-	return err
+	return rawCall(raw.FromConn(cc), c)
 }
 
 type plainServers struct {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/fairlead-mesh/fairlead/pkg/raw"
 	recipesv1 "github.com/fairlead-mesh/fairlead/test/gen/go/acme/recipes/v1"
 )
 
@@ -57,7 +58,18 @@ func typed(cc grpc.ClientConnInterface, c Case) func(context.Context) error {
 	}
 }
 
-// rawRequest is the request as raw calls send it.
-func rawRequest() ([]byte, error) { return proto.Marshal(request) }
+// rawCall makes calls that nobody decodes, and asks for all that comes with an
+// answer, as the edge needs it.
+func rawCall(caller raw.Caller, c Case) (func(context.Context) error, error) {
+	bytes, err := proto.Marshal(request)
+	return func(ctx context.Context) error {
+		reply, err := caller.Invoke(ctx, method, bytes)
+		if err == nil && len(reply.Message.Bytes()) < c.ReplyBytes {
+			err = errWrong
+		}
+		reply.Message.Free()
+		return err
+	}, err
+}
 
 func listen() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
